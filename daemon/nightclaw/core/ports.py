@@ -1,0 +1,93 @@
+"""What the rooms ask of each other, as protocols, so that leaves import only core."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from nightclaw.core.types import JSON, Intake, JSONObject, SignalDraft
+
+
+class Clock(Protocol):
+    """The only source of time. `now_ms` is the wall (UTC), `monotonic` counts seconds without sleep or jumps."""
+
+    def now_ms(self) -> int: ...
+    def monotonic(self) -> float: ...
+
+
+class Emit(Protocol):
+    """Hands a signal to the store; returns when it is durable. Raises StoreBusy or StoreUnavailable."""
+
+    def __call__(self, draft: SignalDraft) -> Awaitable[Intake]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a notifier delivers: plain text, links only our own."""
+
+    id: str
+    title: str
+    body: str
+
+
+class Notifier(Protocol):
+    """One destination. `name` is safe to show (no secrets). Raises DeliveryError."""
+
+    name: str
+
+    def deliver(self, note: Note) -> Awaitable[None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one model call; cost in dollars."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float = 0.0
+
+    def as_json(self) -> dict[str, JSON]:
+        return {
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cache_read_tokens": self.cache_read_tokens,
+            "cost_usd": round(self.cost_usd, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The complete answer of a model call: content blocks in the shape of Anthropic's Messages API."""
+
+    content: Sequence[JSONObject]
+    stop_reason: str
+    usage: Usage
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One call. messages: Anthropic Messages shape, oldest first. system: the stable prefix."""
+
+    model: str
+    messages: Sequence[JSONObject]
+    system: str = ""
+    tools: Sequence[JSONObject] = field(default_factory=tuple)
+    max_tokens: int = 8192
+
+
+class Provider(Protocol):
+    """One model service. `stream` yields text as it comes and ends with exactly one Reply. Raises ProviderError."""
+
+    kind: str
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[TextDelta | Reply]: ...
+
+
+Factory = Callable[[Mapping[str, JSON], Mapping[str, object]], object]
