@@ -6,12 +6,13 @@ Times are integers, milliseconds since 1970 UTC (`*_at`); durations are seconds 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from nightclaw.core.trust import Trust
 
 Scalar = str | int | float | bool | None
-JSON = Scalar | Sequence["JSON"] | Mapping[str, "JSON"]
-JSONObject = Mapping[str, JSON]
+JSON: TypeAlias = "Scalar | Sequence[JSON] | Mapping[str, JSON]"
+JSONObject: TypeAlias = Mapping[str, JSON]
 
 
 class Verdict(StrEnum):

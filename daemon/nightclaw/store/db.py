@@ -1,0 +1,341 @@
+"""The store's doors: one writer thread with group commit, a pool of readers, and the Head that wakes the loops.
+
+Guarantees. `await write(f, …)` returns only after the commit is durable (WAL, synchronous=FULL). Up to 64 waiting
+writes share one transaction, each behind its own savepoint: a failing one fails alone, one fsync serves all. A
+fault of the disk (full, I/O error, corrupt, read-only) fails the whole batch with StoreUnavailable, reopens the
+connection and is kept in `problem` until a write succeeds again. Only the writer checkpoints the WAL.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar, cast
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
+
+from nightclaw.core import failpoints
+from nightclaw.core.errors import StoreBusy, StoreClosed, StoreUnavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BATCH = 64
+QUEUE_LIMIT = 256
+CHECKPOINT_PAGES = 2000
+READERS = 3
+
+
+class Head:
+    """The newest event cursor of this process, and the way to wait for a newer one. Event loop only."""
+
+    def __init__(self) -> None:
+        self.cursor = 0
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    def publish(self, cursor: int) -> None:
+        if cursor <= self.cursor:
+            return
+        self.cursor = cursor
+        waiters, self._waiters = self._waiters, set()
+        for w in waiters:
+            if not w.done():
+                w.set_result(None)
+
+    async def wait_past(self, cursor: int, timeout_s: float) -> bool:
+        """True when an event newer than `cursor` exists, False after `timeout_s` seconds without one."""
+        if self.cursor > cursor:
+            return True
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await waiter
+        except TimeoutError:
+            return False
+        finally:
+            self._waiters.discard(waiter)
+        return True
+
+
+class _Job:
+    __slots__ = ("call", "error", "future", "result")
+
+    def __init__(self, call: Callable[[Connection], object], future: asyncio.Future[object]) -> None:
+        self.call = call
+        self.future = future
+        self.result: object = None
+        self.error: BaseException | None = None
+
+
+def _is_disk_fault(error: BaseException) -> bool:
+    """True for faults of the file or disk, which spoil the whole transaction; constraint errors are not."""
+    if not isinstance(error, DatabaseError):
+        return False
+    original = error.orig
+    if isinstance(original, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+        return False
+    said = str(original)
+    return any(
+        sign in said
+        for sign in (
+            "disk is full",
+            "disk I/O error",
+            "malformed",
+            "readonly",
+            "not a database",
+            "database is locked",
+            "unable to open",
+        )
+    )
+
+
+def _tune(connection: sqlite3.Connection, *, readonly: bool) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 5000")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA temp_store = MEMORY")
+    if readonly:
+        cursor.execute("PRAGMA query_only = ON")
+        cursor.execute("PRAGMA cache_size = -2000")
+    else:
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA fullfsync = ON")
+        cursor.execute("PRAGMA wal_autocheckpoint = 0")
+        cursor.execute("PRAGMA cache_size = -8000")
+    cursor.close()
+
+
+def writer_engine(path: Path) -> Engine:
+    """A synchronous engine on one connection, autocommit at the driver so that BEGIN is ours."""
+    engine = create_engine(
+        f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: sqlite3.Connection, _: object) -> None:
+        _tune(connection, readonly=False)
+
+    return engine
+
+
+def reader_engine(path: Path) -> AsyncEngine:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}",
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=READERS,
+        max_overflow=0,
+        isolation_level="AUTOCOMMIT",
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: object, _: object) -> None:
+        cursor = connection.cursor()  # pyright: ignore[reportAttributeAccessIssue]
+        for pragma in ("busy_timeout = 5000", "query_only = ON", "temp_store = MEMORY", "cache_size = -2000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
+
+
+class Store:
+    """Open with `await open()`, close with `await close()`. All public methods belong to the event loop."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.head = Head()
+        self.problem: str | None = None
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._readers: AsyncEngine | None = None
+        self._closing = False
+
+    async def open(self) -> None:
+        """Start the writer and the readers; the file must exist and be of this schema."""
+        self._loop = asyncio.get_running_loop()
+        self._readers = reader_engine(self.path)
+        self._thread = threading.Thread(target=self._write_loop, name="store-writer", daemon=True)
+        self._thread.start()
+
+        def newest(conn: Connection) -> int:
+            row = conn.exec_driver_sql("SELECT max(cursor) FROM event").fetchone()
+            return int(row[0] or 0) if row else 0
+
+        self.head.publish(await self.read(newest))
+
+    async def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        self._queue.put(None)
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+        if self._readers is not None:
+            await self._readers.dispose()
+
+    @property
+    def queue_depth(self) -> int:
+        return self._waiting
+
+    async def write(
+        self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `f(conn, …)` in the writer; durable on return. f does SQL only and commits nothing.
+
+        Raises what f raises; StoreUnavailable when the disk refuses; StoreClosed while stopping.
+        """
+        if self._closing or self._loop is None:
+            raise StoreClosed("the daemon is stopping")
+        future: asyncio.Future[object] = self._loop.create_future()
+        self._waiting += 1
+        self._queue.put(_Job(lambda conn: f(conn, *args, **kwargs), future))
+        try:
+            return cast(T, await future)
+        finally:
+            self._waiting -= 1
+
+    async def offer(
+        self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """`write`, but raises StoreBusy at once when the queue is full: for callers that can be told to retry."""
+        if self._waiting >= QUEUE_LIMIT:
+            raise StoreBusy("the write queue is full", "try again in a moment")
+        return await self.write(f, *args, **kwargs)
+
+    async def read(
+        self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `f(conn, …)` on a read-only connection, one consistent snapshot."""
+        if self._readers is None:
+            raise StoreClosed("the store is not open")
+
+        def inside(conn: Connection) -> T:
+            conn.exec_driver_sql("BEGIN")
+            try:
+                return f(conn, *args, **kwargs)
+            finally:
+                conn.exec_driver_sql("ROLLBACK")
+
+        try:
+            async with self._readers.connect() as conn:
+                return await conn.run_sync(inside)
+        except DatabaseError as error:
+            if _is_disk_fault(error):
+                self.problem = f"reading the store failed: {error.orig}"
+                raise StoreUnavailable(self.problem, "run `clawctl doctor`") from error
+            raise
+
+    # The writer thread
+
+    def _write_loop(self) -> None:
+        engine = writer_engine(self.path)
+        batches = 0
+        try:
+            while True:
+                first = self._queue.get()
+                if first is None:
+                    break
+                jobs, stop = [first], False
+                while len(jobs) < BATCH:
+                    try:
+                        more = self._queue.get_nowait()
+                    except queue.Empty:
+                        break
+                    if more is None:
+                        stop = True
+                        break
+                    jobs.append(more)
+                if not self._run_batch(engine, jobs):
+                    engine.dispose()
+                    engine = writer_engine(self.path)
+                batches += 1
+                if batches % 16 == 0 or self._queue.empty():
+                    self._checkpoint(engine)
+                if stop:
+                    break
+        finally:
+            self._checkpoint(engine, mode="TRUNCATE")
+            engine.dispose()
+
+    def _run_batch(self, engine: Engine, jobs: list[_Job]) -> bool:
+        """One transaction for all jobs. False when the disk failed and the connection must be reopened."""
+        head = 0
+        try:
+            with engine.connect() as conn:
+                conn.exec_driver_sql("BEGIN IMMEDIATE")
+                conn.info["head"] = 0
+                alone = len(jobs) == 1
+                for job in jobs:
+                    if not alone:
+                        conn.exec_driver_sql("SAVEPOINT job")
+                    try:
+                        job.result = job.call(conn)
+                        if not alone:
+                            conn.exec_driver_sql("RELEASE job")
+                    except Exception as error:
+                        if _is_disk_fault(error):
+                            raise
+                        job.error = error
+                        conn.exec_driver_sql("ROLLBACK" if alone else "ROLLBACK TO job")
+                        if not alone:
+                            conn.exec_driver_sql("RELEASE job")
+                if not (alone and jobs[0].error):
+                    failpoints.hit("store.before_commit")
+                    conn.exec_driver_sql("COMMIT")
+                    failpoints.hit("store.after_commit")
+                    head = int(conn.info["head"])
+        except Exception as error:
+            said = error.orig if isinstance(error, DatabaseError) else error
+            self._deliver(jobs, 0, StoreUnavailable(f"the store refused a write: {said}", _remedy(str(said))))
+            return False
+        self._deliver(jobs, head, None)
+        return True
+
+    def _checkpoint(self, engine: Engine, mode: str = "PASSIVE") -> None:
+        wal = Path(f"{self.path}-wal")
+        try:
+            if mode == "PASSIVE" and wal.stat().st_size < CHECKPOINT_PAGES * 4096:
+                return
+            with engine.connect() as conn:
+                conn.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        except (OSError, DatabaseError):
+            return  # the next write meets the same fault and reports it
+
+    def _deliver(self, jobs: list[_Job], head: int, failure: StoreUnavailable | None) -> None:
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+
+        def on_loop() -> None:
+            self.problem = failure.message if failure else None
+            self.head.publish(head)
+            for job in jobs:
+                if job.future.done():
+                    continue
+                error = failure or job.error
+                if error is not None:
+                    job.future.set_exception(error)
+                else:
+                    job.future.set_result(job.result)
+
+        loop.call_soon_threadsafe(on_loop)
+
+
+def _remedy(said: str) -> str:
+    if "full" in said:
+        return "free some disk space; intake resumes by itself"
+    if "readonly" in said or "unable to open" in said:
+        return "make the home writable for this user"
+    if "malformed" in said or "not a database" in said:
+        return "stop the daemon and run `clawctl restore` with the newest backup"
+    return "see `clawctl doctor`"

@@ -1,0 +1,220 @@
+"""Intake: what happened becomes a row exactly once. Decisions close signals."""
+
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from nightclaw.core.ids import new_id
+from nightclaw.core.trust import Trust
+from nightclaw.core.types import JSON, Intake, JSONObject, Signal, SignalDraft, Source
+from nightclaw.store import events
+from nightclaw.store.schema import decision, delivery, signal
+
+_INSERT_SIGNAL = upsert(signal).on_conflict_do_nothing()
+_BY_KEY = select(signal.c.id).where(
+    signal.c.source == bindparam("source"), signal.c.dedupe_key == bindparam("dedupe_key")
+)
+_DELIVERY = select(delivery.c.signal_id).where(
+    delivery.c.hook == bindparam("hook"), delivery.c.delivery_id == bindparam("delivery_id")
+)
+_SAME_BODY = select(delivery.c.signal_id).where(
+    delivery.c.hook == bindparam("hook"), delivery.c.body_hash == bindparam("body_hash")
+)
+_INSERT_DELIVERY = upsert(delivery).on_conflict_do_nothing()
+_COLUMNS = [c for c in signal.c if c.name != "payload"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A draft with its payload compressed and its body hashed, off the writer thread."""
+
+    draft: SignalDraft
+    payload: bytes
+    body_hash: str
+
+
+def prepare(draft: SignalDraft) -> Prepared:
+    raw = draft.raw if draft.raw is not None else events.dumps(draft.payload).encode()
+    return Prepared(draft, zlib.compress(raw, 1), hashlib.sha256(raw).hexdigest() if draft.delivery else "")
+
+
+def take_in(conn: Connection, prepared: Prepared, now: int) -> Intake:
+    """Keep the signal unless its occurrence, its delivery or its very body is already held (then duplicate)."""
+    d = prepared.draft
+    hook = f"{d.source}:{d.kind.split('.')[0] if d.source is Source.HOOK else ''}"
+    if d.delivery:
+        held = conn.execute(_DELIVERY, {"hook": hook, "delivery_id": d.delivery}).scalar()
+        held = held or conn.execute(_SAME_BODY, {"hook": hook, "body_hash": prepared.body_hash}).scalar()
+        if held:
+            return Intake(str(held), duplicate=True)
+    signal_id = new_id("sig", now)
+    row = {
+        "id": signal_id,
+        "source": str(d.source),
+        "kind": d.kind,
+        "subject": d.subject,
+        "dedupe_key": d.dedupe_key,
+        "title": d.title,
+        "trust": str(d.trust),
+        "private": d.private,
+        "actor": d.actor,
+        "repo": d.repo,
+        "session_id": d.session,
+        "caused_by": d.caused_by,
+        "attrs": events.dumps(d.attrs),
+        "payload": prepared.payload,
+        "created_at": now,
+        "ready_at": d.ready_at if d.ready_at is not None else now,
+    }
+    cursor: int | None = None
+    duplicate = conn.execute(_INSERT_SIGNAL, row).rowcount == 0
+    if duplicate:
+        found = conn.execute(_BY_KEY, {"source": str(d.source), "dedupe_key": d.dedupe_key}).scalar()
+        signal_id = str(found)
+    if d.delivery:
+        conn.execute(
+            _INSERT_DELIVERY,
+            {
+                "hook": hook,
+                "delivery_id": d.delivery,
+                "body_hash": prepared.body_hash,
+                "signal_id": signal_id,
+                "at": now,
+            },
+        )
+    if not duplicate:
+        data: dict[str, JSON] = {
+            "signal": signal_id,
+            "source": str(d.source),
+            "kind": d.kind,
+            "subject": d.subject,
+            "title": d.title,
+        }
+        cursor = events.append(conn, "signal.received", now, data, session=d.session)
+    return Intake(signal_id, duplicate, cursor)
+
+
+def _signal(row: Row[tuple[object, ...]]) -> Signal:
+    r = row._mapping
+    return Signal(
+        id=r["id"],
+        source=Source(r["source"]),
+        kind=r["kind"],
+        subject=r["subject"],
+        dedupe_key=r["dedupe_key"],
+        title=r["title"],
+        trust=Trust(r["trust"]),
+        attrs=json.loads(r["attrs"]),
+        actor=r["actor"],
+        repo=r["repo"],
+        private=bool(r["private"]),
+        session=r["session_id"],
+        caused_by=r["caused_by"],
+        created_at=r["created_at"],
+        ready_at=r["ready_at"],
+    )
+
+
+def due_subjects(conn: Connection, now: int, longest_wait_ms: int, limit: int) -> list[str]:
+    """Subjects whose pending signals have been quiet long enough, or have waited `longest_wait_ms`."""
+    last_ready, first_seen = func.max(signal.c.ready_at), func.min(signal.c.ready_at)
+    query = (
+        select(signal.c.subject)
+        .where(signal.c.decision_id.is_(None))
+        .group_by(signal.c.subject)
+        .having(or_(last_ready <= now, first_seen + longest_wait_ms <= now))
+        .order_by(first_seen)
+        .limit(limit)
+    )
+    return [str(s) for s in conn.execute(query).scalars()]
+
+
+def next_due_at(conn: Connection) -> int | None:
+    """When the earliest waiting subject may become due (ms), None when nothing is pending."""
+    found = conn.execute(select(func.min(signal.c.ready_at)).where(signal.c.decision_id.is_(None))).scalar()
+    return int(found) if found is not None else None
+
+
+def pending_of(conn: Connection, subject: str, limit: int = 200) -> list[Signal]:
+    """The undecided signals of a subject, oldest first."""
+    query = (
+        select(*_COLUMNS)
+        .where(signal.c.decision_id.is_(None), signal.c.subject == subject)
+        .order_by(signal.c.created_at, signal.c.id)
+        .limit(limit)
+    )
+    return [_signal(r) for r in conn.execute(query)]
+
+
+def get(conn: Connection, signal_id: str) -> Signal | None:
+    row = conn.execute(select(*_COLUMNS).where(signal.c.id == signal_id)).first()
+    return _signal(row) if row else None
+
+
+def decision_of(conn: Connection, signal_id: str) -> str | None:
+    return conn.execute(select(signal.c.decision_id).where(signal.c.id == signal_id)).scalar()
+
+
+def of_decision(conn: Connection, decision_id: str, limit: int = 200) -> list[Signal]:
+    query = select(*_COLUMNS).where(signal.c.decision_id == decision_id).order_by(signal.c.created_at)
+    return [_signal(r) for r in conn.execute(query.limit(limit))]
+
+
+def payload(conn: Connection, signal_id: str) -> JSONObject | None:
+    """The payload as JSON, None when pruned."""
+    blob = conn.execute(select(signal.c.payload).where(signal.c.id == signal_id)).scalar()
+    return json.loads(zlib.decompress(blob)) if blob else None
+
+
+def since(conn: Connection, at: int, after_id: str, limit: int) -> list[Signal]:
+    """The journal from `at` on, oldest first, paged by id: for replay. Ids sort by time."""
+    query = (
+        select(*_COLUMNS)
+        .where(signal.c.created_at >= at, signal.c.id > after_id)
+        .order_by(signal.c.id)
+        .limit(limit)
+    )
+    return [_signal(r) for r in conn.execute(query)]
+
+
+def count_pending(conn: Connection) -> int:
+    return int(
+        conn.execute(select(func.count()).select_from(signal).where(signal.c.decision_id.is_(None))).scalar()
+        or 0
+    )
+
+
+def close(conn: Connection, signal_ids: list[str], decision_id: str) -> int:
+    """Mark pending signals decided; returns how many landed (a decided one is left as it is)."""
+    return conn.execute(
+        update(signal)
+        .where(signal.c.id.in_(signal_ids), signal.c.decision_id.is_(None))
+        .values(decision_id=decision_id)
+    ).rowcount
+
+
+def decide(conn: Connection, row: dict[str, object], signal_ids: list[str]) -> int:
+    """Write the decision row once, close its signals, tell of it. Returns the event's cursor."""
+    conn.execute(insert(decision), row)
+    close(conn, signal_ids, str(row["id"]))
+    data: dict[str, JSON] = {
+        "decision": str(row["id"]),
+        "verdict": str(row["verdict"]),
+        "rule": str(row["rule"]),
+        "reason": str(row["reason"]),
+        "signals": signal_ids[:20],
+        "task": _text(row.get("task_id")),
+        "notification": _text(row.get("notification_id")),
+        "shadow": bool(row.get("shadow")),
+    }
+    created = row["created_at"]
+    assert isinstance(created, int)
+    return events.append(conn, "decision.made", created, data, task=_text(row.get("task_id")))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
