@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 SOURCES := $(wildcard daemon client migrations tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format lock clean
+.PHONY: help run test check lint layers artifacts types bench format lock clean
 
 help:
 	@echo "make run      install into .venv and start the daemon on NIGHTCLAW_HOME (default ~/.nightclaw)"
@@ -33,13 +33,22 @@ run: $(VENV)/.runtime
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
-check: $(VENV)/.dev
-	@echo "== ruff";        $(BIN)/ruff check -q $(SOURCES)
-	@echo "== ruff format"; $(BIN)/ruff format -q --check $(SOURCES) || { echo "run: make format" >&2; exit 1; }
-	@echo "== layers";      $(BIN)/python -m pytest -q tests/test_layers.py
-	@echo "== artifacts";   $(BIN)/python tests/gate/artifacts.py
-	@echo "== types";       $(BIN)/basedpyright --level error $(SOURCES)
+# `make -k check` shows every fault at once
+check: lint layers artifacts types
 	@echo "the gate is green"
+
+lint: $(VENV)/.dev
+	@echo "== ruff"; $(BIN)/ruff check -q $(SOURCES)
+	@echo "== ruff format"; $(BIN)/ruff format -q --check $(SOURCES) || { echo "run: make format" >&2; exit 1; }
+
+layers: $(VENV)/.dev
+	@echo "== layers"; $(BIN)/python -m pytest -q tests/test_layers.py
+
+artifacts: $(VENV)/.dev
+	@echo "== artifacts"; $(BIN)/python tests/gate/artifacts.py
+
+types: $(VENV)/.dev
+	@echo "== types"; $(BIN)/basedpyright --level error $(SOURCES)
 
 bench: $(VENV)/.runtime
 	@exec $(BIN)/python bench/all.py

@@ -80,7 +80,7 @@ install_with_uv() {
 
 install_with_pip() {
     venv_is_sound && "$venv/bin/python" -m pip --version >/dev/null 2>&1 || make_venv_with_python
-    pip="$venv/bin/python -m pip --disable-pip-version-check --quiet --no-input"
+    pip="$venv/bin/python -m pip --disable-pip-version-check -qq --no-input"
     $pip install --require-hashes --no-deps -r "$1"
     [ "$what" = dev ] || $pip install --no-deps -e .
 }
