@@ -19,12 +19,14 @@ ROOT = HERE.parent.parent
 
 def build(into: Path) -> tuple[list[str], list[str]]:
     """File names in the wheel, and in the sdist without its top folder."""
-    subprocess.run(
+    made = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-d", str(into)],
         cwd=ROOT,
-        check=True,
-        stdout=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
+    if made.returncode:
+        sys.exit(f"the build failed\n{made.stdout}{made.stderr}")
     (wheel,) = into.glob("*.whl")
     (sdist,) = into.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
