@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "api": DOOR,
     "server": DOOR,
     "ingress": DOOR,
-    "supervise": DOOR,
+    "supervise": DOOR | {"sdnotify"},
+    "sdnotify": LEAF,
     "diary": DOOR,
     "outbox": DOOR,
     "memory": DOOR,
@@ -45,7 +46,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "sandbox": LEAF,
     "service": LEAF,
     "extend": LEAF,
+    "clock": LEAF,
+    "problems": LEAF,
     "config": frozenset({"core", "policy"}),
+    "configfile": frozenset({"core", "config"}),
+    "admin": frozenset({"core", "policy", "config", "configfile", "service", "clock"}),
     "store": frozenset({"core", "protocol"}),
     "policy": frozenset({"core"}),
     "core": frozenset(),
@@ -73,7 +78,14 @@ FENCES: dict[str, frozenset[str]] = {
 }
 
 STANDARD_LIBRARY_ONLY = ("core", "protocol")
-HEAVY = ("anthropic", "openai", "mcp", "apprise", "alembic")  # imported on first use, never at start
+HEAVY = (
+    "anthropic",
+    "openai",
+    "mcp",
+    "apprise",
+    "alembic",
+    "httpx2",
+)  # imported on first use, never at start
 CLIENT_LIBRARIES = ("rich", "prompt_toolkit")  # chat only, and only once a chat opens
 
 MAX_FILE_LINES = 400
