@@ -99,13 +99,21 @@ class ProviderError(NightclawError):
 
 
 class DeliveryError(NightclawError):
-    """`retry_after_s`: what the far side asked for; `permanent`: trying again cannot help."""
+    """`retry_after_s`: what the far side asked for; `permanent`: trying again cannot help;
+    `uncertain`: it may have been delivered all the same, so it must not be sent again blindly."""
 
     code = "delivery"
 
     def __init__(
-        self, message: str, hint: str = "", *, retry_after_s: float | None = None, permanent: bool = False
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        retry_after_s: float | None = None,
+        permanent: bool = False,
+        uncertain: bool = False,
     ) -> None:
         super().__init__(message, hint)
         self.retry_after_s = retry_after_s
         self.permanent = permanent
+        self.uncertain = uncertain

@@ -1,0 +1,145 @@
+"""Notes under way: one effect row a note and destination, key `<note id>:<lane>`, and what follows from its end.
+
+A note is sent with the first delivery that landed; it is unknown or failed when none can land any more.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+
+from nightclaw.core.states import EffectState, NotificationState
+from nightclaw.store import effects, events
+from nightclaw.store.notifications import (
+    ID_LENGTH,
+    KIND,
+    NOTE_OF,
+    Notification,
+    fold_into,
+    get,
+    move,
+    notification_of,
+)
+from nightclaw.store.schema import effect, notification
+
+_LANE_OF: ColumnElement[str] = func.substr(effect.c.idem_key, ID_LENGTH + 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One note on its way to one destination. since: when it was lined up."""
+
+    effect_id: str
+    note: Notification
+    since: int
+
+
+def waiting_in(conn: Connection, lane: str, limit: int) -> list[Delivery]:
+    """What waits for one destination, oldest first."""
+    query = (
+        select(notification, effect.c.id.label("effect_id"), effect.c.created_at.label("since"))
+        .join(effect, notification.c.id == NOTE_OF)
+        .where(_is_waiting(), lane == _LANE_OF)
+        .order_by(notification.c.created_at, notification.c.id)
+        .limit(limit)
+    )
+    return [Delivery(r.effect_id, notification_of(r), r.since) for r in conn.execute(query)]
+
+
+def _is_waiting() -> ColumnElement[bool]:
+    return and_(
+        effect.c.state == str(EffectState.PREPARED), effect.c.kind == KIND, effect.c.error.is_not(None)
+    )
+
+
+def begin(conn: Connection, deliveries: Sequence[Delivery], size: int) -> list[Delivery]:
+    """Put them in flight as one message of `size` bytes; returns those that were still waiting."""
+    begun: list[Delivery] = []
+    for d in deliveries:
+        if effects.begin(conn, d.effect_id, 0 if begun else size):
+            begun.append(d)
+            conn.execute(
+                update(notification)
+                .where(notification.c.id == d.note.id)
+                .values(attempts=notification.c.attempts + 1)
+            )
+    return begun
+
+
+def delivered(conn: Connection, deliveries: Sequence[Delivery], told: Sequence[str], now: int) -> None:
+    """The message landed; `told` are the untold notes it named."""
+    for d in deliveries:
+        effects.settle(conn, d.effect_id, EffectState.APPLIED, now)
+        _conclude(conn, d.note.id, now)
+    if deliveries:
+        fold_into(conn, told, deliveries[0].note.id)
+
+
+def refused(conn: Connection, deliveries: Sequence[Delivery], error: str) -> None:
+    """The message surely did not land and will be tried again."""
+    for d in deliveries:
+        effects.put_back(conn, d.effect_id, error)
+        conn.execute(update(notification).where(notification.c.id == d.note.id).values(error=error))
+
+
+def gave_up(conn: Connection, deliveries: Sequence[Delivery], error: str, now: int) -> None:
+    for d in deliveries:
+        effects.settle(conn, d.effect_id, EffectState.FAILED, now, error=error)
+        _conclude(conn, d.note.id, now)
+
+
+def lost_sight(conn: Connection, deliveries: Sequence[Delivery], error: str, now: int) -> None:
+    """Nobody knows whether it landed: it is not sent again, a later note names it."""
+    for d in deliveries:
+        effects.settle(conn, d.effect_id, EffectState.UNKNOWN, now, error=error)
+        effects.settle(conn, d.effect_id, EffectState.ABANDONED, now, error=error)
+        _conclude(conn, d.note.id, now)
+
+
+def withdraw(conn: Connection, lanes: Iterable[str], now: int) -> int:
+    """Give up what waits for destinations that are not among `lanes` any more; returns how many."""
+    query = select(effect.c.id, NOTE_OF.label("note")).where(_is_waiting(), _LANE_OF.not_in(list(lanes)))
+    gone = conn.execute(query).all()
+    for row in gone:
+        error = "this destination was removed from the config"
+        effects.settle(conn, row.id, EffectState.FAILED, now, error=error)
+        _conclude(conn, row.note, now)
+    return len(gone)
+
+
+def recover(conn: Connection, now: int) -> list[str]:
+    """At boot: notes that were in flight become unknown and are never sent again alone; returns their ids."""
+    in_flight = and_(effect.c.state == str(EffectState.PREPARED), effect.c.error.is_(None))
+    query = select(effect.c.id, effect.c.state, NOTE_OF.label("note")).where(
+        effect.c.kind == KIND, in_flight | (effect.c.state == str(EffectState.UNKNOWN))
+    )
+    error = "the daemon stopped while sending it"
+    notes: list[str] = []
+    for row in conn.execute(query).all():
+        effects.settle(conn, row.id, EffectState.UNKNOWN, now, error=error)
+        effects.settle(conn, row.id, EffectState.ABANDONED, now, error=error)
+        _conclude(conn, row.note, now)
+        notes.append(str(row.note))
+    return notes
+
+
+def _conclude(conn: Connection, note_id: str, now: int) -> None:
+    """Let the note's state follow from its effects, once there is something to follow."""
+    own = and_(effect.c.idem_key > f"{note_id}:", effect.c.idem_key < f"{note_id};")
+    rows = conn.execute(select(effect.c.state, effect.c.target, effect.c.error).where(own)).all()
+    landed = [r.target for r in rows if r.state == str(EffectState.APPLIED)]
+    if landed:
+        if move(conn, note_id, NotificationState.SENT, sent_at=now, error=None):
+            note = get(conn, note_id)
+            events.append(
+                conn,
+                "notification.sent",
+                now,
+                {"notification": note_id, "title": note.title if note else "", "to": landed},
+            )
+        return
+    if any(r.state == str(EffectState.PREPARED) for r in rows):
+        return
+    error = next((r.error for r in rows if r.error), None)
+    lost = any(r.state != str(EffectState.FAILED) for r in rows)
+    move(conn, note_id, NotificationState.UNKNOWN if lost else NotificationState.FAILED, error=error)
