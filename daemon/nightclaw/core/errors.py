@@ -1,19 +1,19 @@
 """The error tree of the daemon. Every error a caller may want to catch stands here.
 
-    NightclawError
-    ├── ConfigError            the home or its config cannot be used; carries one Fault a line (exit 78)
-    ├── HomeLocked             another daemon holds the home (exit 75)
-    ├── HomeTooNew             the store was written by a newer program (exit 78)
-    ├── StoreError             the store cannot serve
-    │   ├── StoreBusy          the write queue is full: try again (503)
-    │   ├── StoreUnavailable   disk full, I/O error, read-only or corrupt (503)
-    │   └── StoreClosed        the daemon is stopping
-    ├── InvalidTransition      a guarded write asked for a move the table forbids
-    ├── Refused                policy or state forbids it (409)
-    ├── NotFound               no such row (404)
-    ├── Invalid                the caller's input is wrong (400 or 422)
-    ├── ProviderError          a model call failed
-    └── DeliveryError          a notifier could not deliver
+NightclawError
+├── ConfigError            the home or its config cannot be used; carries one Fault a line (exit 78)
+├── HomeLocked             another daemon holds the home (exit 75)
+├── HomeTooNew             the store was written by a newer program (exit 78)
+├── StoreError             the store cannot serve
+│   ├── StoreBusy          the write queue is full: try again (503)
+│   ├── StoreUnavailable   disk full, I/O error, read-only or corrupt (503)
+│   └── StoreClosed        the daemon is stopping
+├── InvalidTransition      a guarded write asked for a move the table forbids
+├── Refused                policy or state forbids it (409)
+├── NotFound               no such row (404)
+├── Invalid                the caller's input is wrong (400 or 422)
+├── ProviderError          a model call failed
+└── DeliveryError          a notifier could not deliver
 """
 
 from dataclasses import dataclass

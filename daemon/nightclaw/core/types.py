@@ -125,6 +125,7 @@ class Signal:
 class NoteDraft:
     """A message to the owner, before it is a row. Plain text, `body` is clipped to 500 characters.
 
+    url: a link we built ourselves from checked parts, shown last; never one that came from outside.
     dedupe_key: one note for one event, whatever repeats. subject, kind: what a mute can name.
     urgent: may break quiet hours (only what the owner's own rule or orders say is urgent).
     """
@@ -137,6 +138,7 @@ class NoteDraft:
     urgent: bool = False
     private: bool = False
     session: str | None = None
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

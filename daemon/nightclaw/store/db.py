@@ -187,9 +187,7 @@ class Store:
     def queue_depth(self) -> int:
         return self._waiting
 
-    async def write(
-        self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def write(self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `f(conn, …)` in the writer; durable on return. f does SQL only and commits nothing.
 
         Raises what f raises; StoreUnavailable when the disk refuses; StoreClosed while stopping.
@@ -204,17 +202,13 @@ class Store:
         finally:
             self._waiting -= 1
 
-    async def offer(
-        self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def offer(self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`write`, but raises StoreBusy at once when the queue is full: for callers that can be told to retry."""
         if self._waiting >= QUEUE_LIMIT:
             raise StoreBusy("the write queue is full", "try again in a moment")
         return await self.write(f, *args, **kwargs)
 
-    async def read(
-        self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def read(self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `f(conn, …)` on a read-only connection, one consistent snapshot."""
         if self._readers is None:
             raise StoreClosed("the store is not open")
@@ -294,7 +288,7 @@ class Store:
                     conn.exec_driver_sql("COMMIT")
                     failpoints.hit("store.after_commit")
                     head = int(conn.info["head"])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  a dead writer would leave every caller waiting for ever
             said = error.orig if isinstance(error, DatabaseError) else error
             self._deliver(jobs, 0, StoreUnavailable(f"the store refused a write: {said}", _remedy(str(said))))
             return False

@@ -53,7 +53,8 @@ def page(
     if kinds is not None:
         query = query.where(event.c.kind.in_(kinds))
     return [
-        Event(r.cursor, r.kind, r.at, r.task_id, r.session_id, json.loads(r.data)) for r in conn.execute(query)
+        Event(r.cursor, r.kind, r.at, r.task_id, r.session_id, json.loads(r.data))
+        for r in conn.execute(query)
     ]
 
 

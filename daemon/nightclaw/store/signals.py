@@ -12,7 +12,7 @@ from nightclaw.core.ids import new_id
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON, Intake, JSONObject, Signal, SignalDraft, Source
 from nightclaw.store import events
-from nightclaw.store.schema import decision, delivery, signal
+from nightclaw.store.schema import decision, delivery, event, signal
 
 _INSERT_SIGNAL = upsert(signal).on_conflict_do_nothing()
 _BY_KEY = select(signal.c.id).where(
@@ -133,9 +133,16 @@ def due_subjects(conn: Connection, now: int, longest_wait_ms: int, limit: int) -
     return [str(s) for s in conn.execute(query).scalars()]
 
 
-def next_due_at(conn: Connection) -> int | None:
-    """When the earliest waiting subject may become due (ms), None when nothing is pending."""
-    found = conn.execute(select(func.min(signal.c.ready_at)).where(signal.c.decision_id.is_(None))).scalar()
+def next_due_at(conn: Connection, longest_wait_ms: int) -> int | None:
+    """When the earliest waiting subject becomes due (ms), None when nothing is pending."""
+    last_ready, first_seen = func.max(signal.c.ready_at), func.min(signal.c.ready_at)
+    due = (
+        select(func.min(last_ready, first_seen + longest_wait_ms).label("at"))
+        .where(signal.c.decision_id.is_(None))
+        .group_by(signal.c.subject)
+        .subquery()
+    )
+    found = conn.execute(select(func.min(due.c.at))).scalar()
     return int(found) if found is not None else None
 
 
@@ -153,6 +160,22 @@ def pending_of(conn: Connection, subject: str, limit: int = 200) -> list[Signal]
 def get(conn: Connection, signal_id: str) -> Signal | None:
     row = conn.execute(select(*_COLUMNS).where(signal.c.id == signal_id)).first()
     return _signal(row) if row else None
+
+
+def verdict_of(conn: Connection, signal_id: str) -> str | None:
+    """How a signal was decided, None while it waits."""
+    query = select(decision.c.verdict).join(signal, signal.c.decision_id == decision.c.id)
+    return conn.execute(query.where(signal.c.id == signal_id)).scalar()
+
+
+def by_key(conn: Connection, source: Source, dedupe_key: str) -> Signal | None:
+    query = select(*_COLUMNS).where(signal.c.source == str(source), signal.c.dedupe_key == dedupe_key)
+    row = conn.execute(query).first()
+    return _signal(row) if row else None
+
+
+def task_of_decision(conn: Connection, decision_id: str) -> str | None:
+    return conn.execute(select(decision.c.task_id).where(decision.c.id == decision_id)).scalar()
 
 
 def decision_of(conn: Connection, signal_id: str) -> str | None:
@@ -181,6 +204,20 @@ def since(conn: Connection, at: int, after_id: str, limit: int) -> list[Signal]:
     return [_signal(r) for r in conn.execute(query)]
 
 
+def arrival_cursor(conn: Connection, signal_id: str, session_id: str) -> int:
+    """The cursor of the event that told of a signal of this session; 0 when it is pruned."""
+    found = conn.execute(
+        select(event.c.cursor)
+        .where(
+            event.c.session_id == session_id,
+            event.c.kind == "signal.received",
+            event.c.data.contains(signal_id, autoescape=True),
+        )
+        .order_by(event.c.cursor.desc())
+    ).scalar()
+    return int(found or 0)
+
+
 def count_pending(conn: Connection) -> int:
     return int(
         conn.execute(select(func.count()).select_from(signal).where(signal.c.decision_id.is_(None))).scalar()
@@ -195,6 +232,22 @@ def close(conn: Connection, signal_ids: list[str], decision_id: str) -> int:
         .where(signal.c.id.in_(signal_ids), signal.c.decision_id.is_(None))
         .values(decision_id=decision_id)
     ).rowcount
+
+
+def recent_by_rule(conn: Connection, rule: str, since_at: int) -> int:
+    """How many decisions of this rule told, asked or acted since then: for hourly caps."""
+    return int(
+        conn.execute(
+            select(func.count())
+            .select_from(decision)
+            .where(
+                decision.c.created_at >= since_at,
+                decision.c.rule == rule,
+                decision.c.verdict.in_(["notify", "propose", "act"]),
+            )
+        ).scalar()
+        or 0
+    )
 
 
 def decide(conn: Connection, row: dict[str, object], signal_ids: list[str]) -> int:

@@ -1,0 +1,40 @@
+"""What is known of open pull requests, learned from signals as they pass: for probes that look at their age.
+
+A pull request's fact `pr:owner/name#N` holds `{author, state, draft, title, requested: {login: at_ms},
+last_at, private}`; it is forgotten when the pull request closes. Pure.
+"""
+
+from nightclaw.core.types import JSON, JSONObject, Signal
+
+
+def fact_key(signal: Signal) -> str | None:
+    """The fact a signal is about, None when it is not about one pull request."""
+    a = signal.attrs
+    if not a.get("is_pr") or not signal.repo or not isinstance(a.get("number"), int):
+        return None
+    return f"pr:{signal.repo}#{a['number']}"
+
+
+def learn(held: JSON, signal: Signal) -> JSONObject | None:
+    """The pull request as it is known after this signal; None once it is closed."""
+    a = signal.attrs
+    event, action = str(a.get("event", "")), str(a.get("action", ""))
+    known = dict(held) if isinstance(held, dict) else {}
+    if a.get("state") == "closed" or (event == "pull_request" and action == "closed"):
+        return None
+    for name in ("title", "draft"):
+        if a.get(name) is not None:
+            known[name] = a[name]
+    if event.startswith("pull_request") and a.get("author") is not None and "author" not in known:
+        known["author"] = a["author"] if event == "pull_request" else known.get("author")
+    asked = known.get("requested")
+    requested: dict[str, JSON] = dict(asked) if isinstance(asked, dict) else {}
+    reviewer = str(a.get("reviewer") or "").lower()
+    if action == "review_requested" and reviewer:
+        requested.setdefault(reviewer, signal.created_at)
+    elif action == "review_request_removed" and reviewer:
+        requested.pop(reviewer, None)
+    elif event == "pull_request_review" and action == "submitted":
+        requested.pop(str(a.get("actor") or "").lower(), None)
+    known.update(state="open", requested=requested, last_at=signal.created_at, private=signal.private)
+    return known

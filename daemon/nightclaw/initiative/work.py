@@ -1,0 +1,119 @@
+"""From a verdict to a task row: the one door to execution.
+
+One open task a subject: later signals join its inbox if their trust allows, or are left for the next decision.
+Without a model a task stays proposed and says so.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from nightclaw.core.states import TaskState
+from nightclaw.core.types import JSON, Signal, Source, Verdict
+from nightclaw.initiative.judgement import Judgement
+from nightclaw.store import approvals, events, tasks
+
+NO_MODEL = "no model is configured, so it waits as proposed (`clawctl init` finds one)"
+PARKED_ON_MODELS = "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The task a decision led to. needs_owner: only the owner can move it on, so a note tells of it."""
+
+    task_id: str | None
+    reason: str
+    needs_owner: bool = False
+
+
+def start_work(
+    conn: Connection,
+    signal: Signal,
+    judgement: Judgement,
+    verdict: Verdict,
+    decision_id: str,
+    has_model: bool,
+    now: int,
+) -> Work:
+    """Create the task, or let the subject's open one hear of the signal."""
+    content = _content(signal, judgement)
+    held = tasks.open_of_subject(conn, signal.subject)
+    if held is not None:
+        return _join(conn, held, signal, verdict, content, has_model, now)
+    acts = verdict is Verdict.ACT
+    session = tasks.ensure_session(conn, signal.session or "new", signal.title, now)
+    task_id, fresh = tasks.create(
+        conn,
+        tasks.NewTask(
+            key=f"{signal.source}:{signal.dedupe_key}",
+            kind="work",
+            subject=signal.subject,
+            goal=content,
+            session=session,
+            state=TaskState.READY if acts and has_model else TaskState.PROPOSED,
+            trust=signal.trust,
+            private=signal.private,
+            repo=signal.repo or _text(signal.attrs.get("repo")),
+            parked_on=None if has_model else PARKED_ON_MODELS,
+            decision_id=decision_id,
+        ),
+        now,
+    )
+    if not fresh:
+        return Work(task_id, "its task was there already")
+    tasks.inbox_add(conn, task_id, content, signal.id, now)
+    if acts:
+        return Work(task_id, "" if has_model else NO_MODEL, needs_owner=not has_model)
+    approval = _propose(conn, task_id, session, signal, content, now)
+    asks = f"`clawctl approve {approval}` starts it"
+    return Work(task_id, asks if has_model else NO_MODEL, needs_owner=True)
+
+
+def _join(
+    conn: Connection,
+    held: tasks.Task,
+    signal: Signal,
+    verdict: Verdict,
+    content: str,
+    has_model: bool,
+    now: int,
+) -> Work:
+    if verdict is not Verdict.ACT or not signal.trust.at_least(held.trust):
+        return Work(held.id, f"{held.id} is already open for it")
+    tasks.inbox_add(conn, held.id, content, signal.id, now)
+    if held.state is TaskState.PROPOSED and has_model:
+        for approval_id in approvals.pending_of_task(conn, held.id):
+            approvals.withdraw(conn, approval_id, "the owner asked for it himself", now, held.session)
+        tasks.move(conn, held.id, TaskState.READY, now, parked_on=None)
+        return Work(held.id, f"{held.id} was proposed and starts now")
+    if held.state is TaskState.PROPOSED:
+        return Work(held.id, NO_MODEL)
+    if held.state is TaskState.PARKED:
+        tasks.move(conn, held.id, TaskState.READY, now, parked_on=None)
+    return Work(held.id, f"{held.id} hears of it")
+
+
+def _propose(conn: Connection, task_id: str, session: str, signal: Signal, content: str, now: int) -> str:
+    facts: dict[str, JSON] = {
+        "goal": content,
+        "subject": signal.subject,
+        "asked_by": signal.actor,
+        "trust": str(signal.trust),
+    }
+    digest = hashlib.sha256(events.dumps({"task": task_id, **facts}).encode()).hexdigest()
+    return approvals.request(
+        conn, kind="proposal", task=task_id, session=session, facts=facts, digest=digest, now=now
+    )
+
+
+def _content(signal: Signal, judgement: Judgement) -> str:
+    if judgement.goal:
+        return judgement.goal
+    if signal.source is Source.GITHUB:
+        return f"{signal.subject}: {signal.title}"
+    return signal.title
+
+
+def _text(value: JSON) -> str | None:
+    return value if isinstance(value, str) and value else None

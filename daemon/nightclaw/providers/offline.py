@@ -1,0 +1,79 @@
+"""The provider without a model or a network: answers a chat from what the daemon itself knows.
+
+It takes the same path as any model: it is asked through a request, streams text and ends with a reply.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from nightclaw.core.ports import ModelRequest, Reply, TextDelta, Usage
+from nightclaw.core.types import JSON, JSONObject
+
+MODEL = "offline"
+ADD_A_MODEL = (
+    "I have no model, so I cannot reason or work on code; rules, probes, notes and the log all run. To add one: "
+    "export ANTHROPIC_API_KEY (or start Ollama) and run `clawctl init`, or set [models] in config.toml."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the records say. status: how things stand, a line each. recent: what was told or done lately.
+    found: rows that have the question's words."""
+
+    status: list[str]
+    recent: list[str]
+    found: list[str]
+
+
+Look = Callable[[str], Awaitable[Glance]]
+
+
+class Offline:
+    """core.ports.Provider from the daemon's own records."""
+
+    kind = "offline"
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[TextDelta | Reply]:
+        question = _last_words(request)
+        glance = await self._look(question)
+        said: list[str] = []
+        for part in _answer(question, glance):
+            said.append(part)
+            yield TextDelta(part)
+        content: list[JSONObject] = [{"type": "text", "text": "".join(said)}]
+        yield Reply(content=content, stop_reason="end_turn", usage=Usage(), model=MODEL)
+
+
+def build(config: Mapping[str, JSON], deps: Mapping[str, object]) -> Offline:
+    """deps["look"]: where the records are read."""
+    return Offline(cast(Look, deps["look"]))
+
+
+def _answer(question: str, glance: Glance) -> list[str]:
+    parts: list[str] = []
+    if glance.found:
+        parts.append("From my records, on what you ask:\n" + _bullets(glance.found))
+    elif question.strip():
+        parts.append("I find nothing in my records with these words.\n")
+    if glance.recent:
+        parts.append("\nLately:\n" + _bullets(glance.recent))
+    parts.append("\nNow:\n" + _bullets(glance.status))
+    parts.append("\n" + ADD_A_MODEL)
+    return parts
+
+
+def _bullets(lines: list[str]) -> str:
+    return "".join(f"- {line}\n" for line in lines)
+
+
+def _last_words(request: ModelRequest) -> str:
+    content = request.messages[-1].get("content") if request.messages else None
+    if not isinstance(content, list):
+        return str(content or "")
+    blocks = cast("list[JSONObject]", content)
+    return "\n".join(str(b.get("text", "")) for b in blocks if b.get("type") == "text")

@@ -1,0 +1,1 @@
+"""Numbered, linear, forward-only migrations of the store, shipped inside the wheel."""
