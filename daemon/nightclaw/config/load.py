@@ -110,10 +110,10 @@ def _toml_remedy(source: str, line: int) -> str:
     lines = source.splitlines()
     here = lines[line - 1].strip() if 0 < line <= len(lines) else ""
     value = here.partition("=")[2].strip()
-    if value and re.match(r"^[A-Za-z~/]", value) and value not in ("true", "false"):
-        return "put quotes around a text"
     if value in ("True", "False"):
         return "write true or false"
+    if re.match(r"^(?:[A-Za-z~/]|\d+(?:\.\d+)?\s*[A-Za-z%])", value) and value not in ("true", "false"):
+        return "put quotes around a text"
     return "correct this line"
 
 
