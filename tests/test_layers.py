@@ -28,8 +28,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "__main__": ALL,
     "boot": ALL,
     "api": DOOR,
-    "server": DOOR,
+    "server": DOOR | {"ingress"},
     "ingress": DOOR,
+    "doors": frozenset({"core", "config", "sources", "ingress"}),  # composes the ingress from the config
     "supervise": DOOR | {"sdnotify"},
     "sdnotify": LEAF,
     "diary": DOOR,
