@@ -9,17 +9,11 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from nightclaw.core.states import EffectState, NotificationState
-from nightclaw.store import effects, events
-from nightclaw.store.notifications import (
-    ID_LENGTH,
-    KIND,
-    NOTE_OF,
-    Notification,
-    fold_into,
-    get,
-    move,
-    notification_of,
-)
+from nightclaw.core.telling import HOUR_MS, Hold, Keep, Mute, Plan, Send
+from nightclaw.core.types import NoteDraft
+from nightclaw.store import effects, events, mutes, notifications
+from nightclaw.store.mutes import Mute as MuteRow
+from nightclaw.store.notifications import ID_LENGTH, KIND, NOTE_OF, Notification
 from nightclaw.store.schema import effect, notification
 
 _LANE_OF: ColumnElement[str] = func.substr(effect.c.idem_key, ID_LENGTH + 2)
@@ -34,16 +28,68 @@ class Delivery:
     since: int
 
 
+@dataclass(frozen=True, slots=True)
+class Docket:
+    """What the outbox has to judge now. recent: when notes went out in the last hour. next_at: when to look again."""
+
+    due: list[Notification]
+    held: list[Notification]
+    mutes: list[MuteRow]
+    recent: list[int]
+    next_at: int | None
+
+
+def docket(conn: Connection, now: int, limit: int) -> Docket:
+    found, held = notifications.due(conn, now, limit), notifications.held_due(conn, now)
+    next_at = notifications.next_due_at(conn)
+    if not found and not held:
+        return Docket([], [], [], [], next_at)
+    recent = notifications.lined_up_since(conn, now - HOUR_MS)
+    return Docket(found, held, mutes.active(conn, now), recent, next_at)
+
+
+def carry_out(
+    conn: Connection, plans: Sequence[tuple[Notification, Plan]], lanes: Sequence[tuple[str, str]], now: int
+) -> None:
+    """Do what was planned for each note. lanes: (key, name) of every destination."""
+    for note, wanted in plans:
+        match wanted:
+            case Send():
+                notifications.line_up(conn, note.id, lanes, now)
+            case Hold(until, reason):
+                notifications.hold(conn, note.id, until, reason)
+            case Keep(reason):
+                notifications.move(conn, note.id, NotificationState.KEPT, reason=reason)
+            case Mute(reason):
+                notifications.move(conn, note.id, NotificationState.MUTED, reason=reason)
+
+
+def begin_test(
+    conn: Connection, draft: NoteDraft, lanes: Sequence[tuple[str, str]], now: int
+) -> list[Delivery]:
+    """A note of the owner's own trial, in flight to every lane at once."""
+    state = NotificationState.QUEUED
+    note_id = notifications.write_row(conn, draft, draft.title, draft.body, state, None, now, None, now)
+    note = notifications.get(conn, note_id)
+    assert note is not None
+    size = len(note.title.encode()) + len(note.body.encode())
+    ids = notifications.line_up(conn, note_id, lanes, now)
+    sending = [Delivery(effect_id, note, now) for effect_id in ids]
+    for d in sending:
+        begin(conn, [d], size)
+    return sending
+
+
 def waiting_in(conn: Connection, lane: str, limit: int) -> list[Delivery]:
     """What waits for one destination, oldest first."""
     query = (
         select(notification, effect.c.id.label("effect_id"), effect.c.created_at.label("since"))
         .join(effect, notification.c.id == NOTE_OF)
-        .where(_is_waiting(), lane == _LANE_OF)
+        .where(_is_waiting(), _LANE_OF.in_([lane]))
         .order_by(notification.c.created_at, notification.c.id)
         .limit(limit)
     )
-    return [Delivery(r.effect_id, notification_of(r), r.since) for r in conn.execute(query)]
+    return [Delivery(r.effect_id, notifications.notification_of(r), r.since) for r in conn.execute(query)]
 
 
 def _is_waiting() -> ColumnElement[bool]:
@@ -72,14 +118,28 @@ def delivered(conn: Connection, deliveries: Sequence[Delivery], told: Sequence[s
         effects.settle(conn, d.effect_id, EffectState.APPLIED, now)
         _conclude(conn, d.note.id, now)
     if deliveries:
-        fold_into(conn, told, deliveries[0].note.id)
+        notifications.fold_into(conn, told, deliveries[0].note.id)
 
 
-def refused(conn: Connection, deliveries: Sequence[Delivery], error: str) -> None:
-    """The message surely did not land and will be tried again."""
-    for d in deliveries:
+def refused(
+    conn: Connection, lane: str, tried: Sequence[Delivery], error: str, now: int, give_up_before: int
+) -> None:
+    """The message surely did not land: try again, but give up what waits here since before `give_up_before`."""
+    for d in tried:
         effects.put_back(conn, d.effect_id, error)
         conn.execute(update(notification).where(notification.c.id == d.note.id).values(error=error))
+    query = select(effect.c.id, NOTE_OF.label("note")).where(
+        _is_waiting(), _LANE_OF.in_([lane]), effect.c.created_at < give_up_before
+    )
+    for row in conn.execute(query).all():
+        effects.settle(conn, row.id, EffectState.FAILED, now, error=f"given up after a day: {error}")
+        _conclude(conn, row.note, now)
+
+
+def put_back(conn: Connection, begun: Sequence[Delivery]) -> None:
+    """Nothing was sent after all."""
+    for d in begun:
+        effects.put_back(conn, d.effect_id, effects.LINED_UP)
 
 
 def gave_up(conn: Connection, deliveries: Sequence[Delivery], error: str, now: int) -> None:
@@ -129,8 +189,8 @@ def _conclude(conn: Connection, note_id: str, now: int) -> None:
     rows = conn.execute(select(effect.c.state, effect.c.target, effect.c.error).where(own)).all()
     landed = [r.target for r in rows if r.state == str(EffectState.APPLIED)]
     if landed:
-        if move(conn, note_id, NotificationState.SENT, sent_at=now, error=None):
-            note = get(conn, note_id)
+        if notifications.move(conn, note_id, NotificationState.SENT, sent_at=now, error=None):
+            note = notifications.get(conn, note_id)
             events.append(
                 conn,
                 "notification.sent",
@@ -142,4 +202,6 @@ def _conclude(conn: Connection, note_id: str, now: int) -> None:
         return
     error = next((r.error for r in rows if r.error), None)
     lost = any(r.state != str(EffectState.FAILED) for r in rows)
-    move(conn, note_id, NotificationState.UNKNOWN if lost else NotificationState.FAILED, error=error)
+    notifications.move(
+        conn, note_id, NotificationState.UNKNOWN if lost else NotificationState.FAILED, error=error
+    )

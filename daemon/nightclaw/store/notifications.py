@@ -88,12 +88,12 @@ def queue(
         state, reason = NotificationState.SHADOW, "shadow mode: this would have been told"
     elif told is not None:
         state, reason = NotificationState.MUTED, f"same text told at {iso(told)}"
-    return _insert(
+    return write_row(
         conn, note, title, body, state, reason, now, decision_id, now if due_at is None else due_at
     )
 
 
-def _insert(
+def write_row(
     conn: Connection,
     note: NoteDraft,
     title: str,
@@ -104,6 +104,7 @@ def _insert(
     decision_id: str | None,
     due_at: int,
 ) -> str:
+    """The row as given, unless its dedupe_key is known; tells of it."""
     held = conn.execute(
         select(notification.c.id).where(notification.c.dedupe_key == note.dedupe_key)
     ).scalar()
@@ -227,11 +228,6 @@ def line_up(conn: Connection, note_id: str, lanes: Iterable[tuple[str, str]], no
     ]
 
 
-def set_aside(conn: Connection, note_id: str, wanted: NotificationState, reason: str) -> bool:
-    """Queued or held → muted, queued → kept. True when it landed."""
-    return move(conn, note_id, wanted, reason=reason)
-
-
 def hold(conn: Connection, note_id: str, until: int, reason: str) -> None:
     """Wait for the digest at `until`; a note that is held already only waits longer."""
     if not move(conn, note_id, NotificationState.HELD, due_at=until, reason=reason):
@@ -242,15 +238,15 @@ def hold(conn: Connection, note_id: str, until: int, reason: str) -> None:
         )
 
 
-def release(conn: Connection, note_id: str, now: int) -> bool:
+def release(conn: Connection, note_id: str) -> bool:
     """A held note goes out as itself."""
-    return move(conn, note_id, NotificationState.QUEUED, due_at=now, reason=None)
+    return move(conn, note_id, NotificationState.QUEUED, reason=None)
 
 
-def fold(conn: Connection, note_ids: Sequence[str], digest: NoteDraft, now: int) -> str:
+def fold(conn: Connection, note_ids: Sequence[str], digest: NoteDraft, now: int, due_at: int) -> str:
     """One digest instead of the held notes, queued now; returns its id."""
     state = NotificationState.QUEUED
-    digest_id = _insert(conn, digest, digest.title, digest.body, state, None, now, None, now)
+    digest_id = write_row(conn, digest, digest.title, digest.body, state, None, now, None, due_at)
     fold_into(conn, note_ids, digest_id)
     return digest_id
 
