@@ -151,7 +151,7 @@ def help_text(name: str = "") -> str:
         for verb in group:
             left = f"  {verb[0]} {verb[1]}".rstrip()
             if len(left) > 42:
-                left = f"  {verb[0]} {' '.join(_parts(verb[1])[1])} [OPTIONS]"
+                left = "  " + " ".join([verb[0], *_parts(verb[1])[1], "[OPTIONS]"])
             lines.append(f"{left:<42}  {verb[2]}")
     lines += [
         "",

@@ -10,7 +10,7 @@ from clawctl.render import one_line
 from clawctl.stream import BACK, LOST, Stream
 from clawctl.usage import Call, wrong
 
-GRACE_S = 2.0
+GRACE_S = 1.0
 """How long after its task ended the turn's own last event is waited for."""
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

@@ -30,6 +30,7 @@ def signals(call: Call) -> int:
         ("TRUST", "trust"),
         ("DECISION", "decision_id"),
         ("SUBJECT", "subject"),
+        ("WHAT", "title"),
     ]
     return show_list(call, "/v1/signals", columns, "nothing has come in yet")
 
