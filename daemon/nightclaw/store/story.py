@@ -217,7 +217,9 @@ def _approval(teller: Teller, r: RowMapping) -> str:
 def _effect(teller: Teller, r: RowMapping) -> str:
     ended = {
         "applied": f"reached {plain(r['target'], 120)}{teller.then(r['settled_at'])}",
-        "prepared": f"is on its way to {plain(r['target'], 120)}",
+        "prepared": f"waits for {plain(r['target'], 120)}: {plain(r['error'])}"
+        if r["error"]
+        else f"is on its way to {plain(r['target'], 120)}",
         "failed": f"did not reach {plain(r['target'], 120)}: {plain(r['error'] or 'it failed')}",
         "unknown": f"may have reached {plain(r['target'], 120)}: the daemon stopped before it knew",
         "abandoned": f"was given up for {plain(r['target'], 120)}",
@@ -235,7 +237,7 @@ def _note(teller: Teller, r: RowMapping, d: RowMapping | None) -> str:
         "failed": f"could not be delivered after {tries}: {plain(r['error'] or 'no reason given')}",
         "held": f"is held for the next digest{because}",
         "folded": f"was told inside {r['folded_into'] or 'a digest'}",
-        "muted": f"was not sent, a mute matched{because}",
+        "muted": f"was not sent{because or ': a mute matched'}",
         "shadow": "was not sent: shadow mode only reports what it would have told",
         "kept": "was kept here only: no destination is set under notify.urls",
         "unknown": "may have been sent: the daemon stopped before it knew, so a later note mentions it",

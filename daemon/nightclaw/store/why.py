@@ -11,6 +11,7 @@ from datetime import tzinfo
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Table, desc, func, or_, select
 
+from nightclaw.core.errors import NotFound
 from nightclaw.core.ids import kind_of
 from nightclaw.protocol.messages import iso_or_none
 from nightclaw.store import lists, settings, shapes, story, tallies
@@ -55,8 +56,11 @@ def why(conn: Connection, row_id: str, *, now: int, tz: tzinfo) -> dict[str, obj
     """The story of one row and the rows it is told from (shape `protocol.messages.Why`). Raises NotFound."""
     noun = kind_of(row_id) or "session"
     follow = _FOLLOW.get(noun)
-    if follow is None:
-        raise lists.missing(noun, row_id)
+    if follow is None or (noun == "session" and _maybe(conn, session, row_id) is None):
+        raise NotFound(
+            f"nothing is known as {shapes.plain(row_id, 60)}",
+            "ask for an id that `clawctl signals`, `decisions`, `tasks` or `notifications` shows",
+        )
     trail = follow(conn, row_id)
     paused = settings.get(conn, settings.PAUSED)
     teller = story.Teller(now=now, tz=tz, paused_at=paused if isinstance(paused, int) else None)
@@ -174,9 +178,7 @@ def _from_notification(conn: Connection, row_id: str) -> Trail:
     else:
         trail = Trail(found, "notification")
     trail.about, trail.noun, trail.notifications = found, "notification", [found]
-    query = select(effect).where(
-        effect.c.created_at >= found["created_at"], func.instr(effect.c.idem_key, row_id) > 0
-    )
+    query = select(effect).where(effect.c.idem_key > f"{row_id}:", effect.c.idem_key < f"{row_id};")
     trail.effects = list(conn.execute(query.order_by(effect.c.created_at).limit(MOST)).mappings())
     return trail
 
