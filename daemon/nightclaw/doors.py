@@ -93,6 +93,8 @@ class GithubDoor(Door):
             raise Turned(400, "malformed", f"this is not the body of a {event} event: {error}") from error
 
     def _admit(self, repository: str | None, accounts: list[str]) -> None:
+        if repository == "?":
+            raise Turned(400, "malformed", "repository.full_name is not owner/name")
         if repository is not None:
             admitted = self.config.admits(repository, None, None, None)
         else:

@@ -28,13 +28,13 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def dispatch(control: App, ingress: App) -> App:
-    """unix → control, if the peer may; TCP → ingress. The state of a control request has `peer_pid`, `peer_uid`."""
+    """unix → control, if the peer may; TCP → ingress. `scope["state"]["peer"]` of a control request is its Peer."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["server"] is None or scope["server"][1] is not None:
             await ingress(scope, receive, send)
             return
-        refusal = scope["state"].pop("peer_refusal")
+        refusal = scope["state"]["peer"].refusal
         if refusal is None:
             await control(scope, receive, send)
             return

@@ -77,9 +77,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         if self.server is not None and self.server[1] is None:
-            peer = self._owner.peer_of(transport.get_extra_info("socket"))
-            seen = {"peer_pid": peer.pid, "peer_uid": peer.uid, "peer_refusal": peer.refusal}
-            self.app_state = {**self.app_state, **seen}
+            self.app_state = {"peer": self._owner.peer_of(transport.get_extra_info("socket"))}
             return
         self._open_air = True
         self._arm(self._limits.header_s)
