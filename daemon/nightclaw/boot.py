@@ -21,7 +21,7 @@ from nightclaw.core import failpoints
 from nightclaw.core.errors import ConfigError, Fault, HomeLocked, HomeTooNew, NightclawError
 from nightclaw.core.states import TaskState
 from nightclaw.core.types import JSON, NoteDraft
-from nightclaw.store import effects, events, notifications, runs, settings, tasks
+from nightclaw.store import deliveries, events, notifications, runs, settings, tasks
 from nightclaw.store.db import writer_engine
 from nightclaw.store.schema import SCHEMA_VERSION, metadata
 
@@ -167,8 +167,7 @@ def recover(conn: Connection, now: int) -> Recovery:
     clean = settings.get(conn, settings.CLEAN_STOP) is True or epoch == 1
     settings.put(conn, settings.CLEAN_STOP, None)
     cut = runs.interrupt_all(conn, now)
-    effects.recover(conn, now)
-    notifications.recover(conn, now)
+    deliveries.recover(conn, now)
     for task in cut:
         if runs.deaths_at_same_step(conn, task.id) >= DEATHS:
             _quarantine(conn, task, now)

@@ -46,6 +46,15 @@ class Runner:
         self._publish = publish
         self._day_of = day_of
         self._nudges: dict[str, asyncio.Event] = {}
+        self._parking: set[str] = set()
+
+    def park(self, task_id: str) -> bool:
+        """Stop the running turn of this task and leave it parked until the owner speaks; False when none runs."""
+        if task_id not in self._nudges:
+            return False
+        self._parking.add(task_id)
+        self._nudges[task_id].set()
+        return True
 
     def nudge(self, task_id: str) -> None:
         """Have the running turn of this task stop where it is and look at its inbox and its cancel mark."""
@@ -122,6 +131,12 @@ class Runner:
             runs.end(conn, claim.run_id, RunState.CANCELLED, "cancelled", now)
             _tell_turn(conn, claim, "Cancelled.", Usage(), now, error="cancelled")
             tasks.finish(conn, claim.task, TaskState.CANCELLED, "cancelled by the owner", now)
+            return None
+        if claim.task.id in self._parking:
+            self._parking.discard(claim.task.id)
+            runs.end(conn, claim.run_id, RunState.PARKED, "interrupted by the owner", now)
+            _tell_turn(conn, claim, "Interrupted.", Usage(), now, error="interrupted")
+            tasks.park(conn, claim.task, "owner", now)
             return None
         items = tasks.unread(conn, claim.task.id)
         if not items:

@@ -83,8 +83,9 @@ def _judge(conn: Connection, signal: Signal, rules: RuleSet, memory: _Memory) ->
     key = pulls.fact_key(signal)
     if key is not None:
         memory.facts[key] = pulls.learn(memory.facts.get(key), signal)
+    about = key or pulls.checked_pull(signal)
     known = Knowledge(
-        pull=memory.facts.get(key) if key else None, payload=lambda: signals.payload(conn, signal.id)
+        pull=memory.facts.get(about) if about else None, payload=lambda: signals.payload(conn, signal.id)
     )
     judgement = judge(signal, rules, known)
     check = incidents.check_of(signal)

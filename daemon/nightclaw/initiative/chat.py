@@ -8,6 +8,8 @@ from nightclaw.core.ids import new_id
 from nightclaw.core.states import TaskState
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import Priority, SignalDraft, Source, Verdict
+from nightclaw.initiative.judgement import Judgement
+from nightclaw.initiative.work import start_work
 from nightclaw.store import approvals, signals, tasks
 
 
@@ -53,14 +55,63 @@ def take(conn: Connection, message: ChatMessage, policy_version: str, presence: 
     intake = signals.take_in(conn, signals.prepare(draft), now)
     decision_id = new_id("dec", now)
     task_id, interrupt = _hand_over(conn, message, session, intake.signal_id, decision_id, now)
-    row: dict[str, object] = {
+    row = _act_row(decision_id, "you asked", "default:chat", policy_version, presence, task_id, now)
+    signals.decide(conn, row, [intake.signal_id])
+    return ChatTaken(intake.signal_id, session, task_id, intake.cursor or 0, interrupt)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A task the owner asks for outright. key: the same key twice is one task."""
+
+    key: str
+    goal: str
+    subject: str
+    session: str | None
+    repo: str | None
+
+
+def take_order(
+    conn: Connection, order: Order, *, has_model: bool, policy_version: str, presence: str, now: int
+) -> str:
+    """Keep the order as a signal, decide it and make its task; the task's id."""
+    held = signals.by_key(conn, Source.CHAT, order.key)
+    if held is not None and (decided := signals.decision_of(conn, held.id)) is not None:
+        return signals.task_of_decision(conn, decided) or ""
+    draft = SignalDraft(
+        source=Source.CHAT,
+        kind="task.ordered",
+        subject=order.subject,
+        dedupe_key=order.key,
+        title=" ".join(order.goal.split())[:160],
+        trust=Trust.OWNER,
+        payload={"goal": order.goal},
+        actor="owner",
+        repo=order.repo,
+    )
+    intake = signals.take_in(conn, signals.prepare(draft), now)
+    found = signals.get(conn, intake.signal_id)
+    assert found is not None
+    decision_id = new_id("dec", now)
+    judgement = Judgement(Verdict.ACT, Verdict.ACT, "default:order", "you ordered it", goal=order.goal)
+    work = start_work(conn, found, judgement, Verdict.ACT, decision_id, has_model, now, session=order.session)
+    reason = f"you ordered it; {work.reason}" if work.reason else "you ordered it"
+    row = _act_row(decision_id, reason, "default:order", policy_version, presence, work.task_id, now)
+    signals.decide(conn, row, [intake.signal_id])
+    return work.task_id or ""
+
+
+def _act_row(
+    decision_id: str, reason: str, rule: str, policy: str, presence: str, task_id: str | None, now: int
+) -> dict[str, object]:
+    return {
         "id": decision_id,
         "verdict": str(Verdict.ACT),
-        "reason": "you asked",
-        "rule": "default:chat",
+        "reason": reason,
+        "rule": rule,
         "floor": str(Verdict.ACT),
         "cap": str(Verdict.ACT),
-        "policy_version": policy_version,
+        "policy_version": policy,
         "presence": presence,
         "facts": "[]",
         "usage": "{}",
@@ -69,8 +120,6 @@ def take(conn: Connection, message: ChatMessage, policy_version: str, presence: 
         "notification_id": None,
         "created_at": now,
     }
-    signals.decide(conn, row, [intake.signal_id])
-    return ChatTaken(intake.signal_id, session, task_id, intake.cursor or 0, interrupt)
 
 
 def _held(conn: Connection, key: str) -> ChatTaken | None:

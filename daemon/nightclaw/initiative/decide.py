@@ -118,7 +118,9 @@ def _is_own_echo(conn: Connection, signal: Signal) -> bool:
 def _learn_pull(conn: Connection, signal: Signal, now: int) -> JSON:
     key = pulls.fact_key(signal)
     if key is None:
-        return None
+        checked = pulls.checked_pull(signal)
+        known = facts.get(conn, checked) if checked else None
+        return known.value if known else None
     held = facts.get(conn, key)
     value = pulls.learn(held.value if held else None, signal)
     facts.put(conn, key, value, now)

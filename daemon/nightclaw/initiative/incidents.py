@@ -1,7 +1,9 @@
 """Incident style: one note when a branch breaks, one when it recovers, silence between.
 
-A branch is red while at least one check has failed and not passed since. A check that passes clears itself and
-every failure of the same suite (a workflow run and its jobs are one suite). Pure: values in, values out.
+A branch is red while at least one check has failed and not passed since. A check that passes clears itself; a
+whole suite that passes (a workflow run, a check suite) clears the parts of the one that failed. GitHub Actions
+makes a check suite for every workflow under one name, so those are left out: the workflow runs tell them apart.
+Pure: values in, values out.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +15,8 @@ from nightclaw.initiative.judgement import Judgement
 WATCHED = "default:ci"
 
 FAILING = frozenset({"failure", "error", "timed_out", "startup_failure"})
+ACTIONS = frozenset({"github actions", "github-actions"})
+WHOLE = frozenset({"workflow_run", "check_suite"})
 CHECK_EVENTS = frozenset({"check_run", "check_suite", "workflow_run", "workflow_job", "status"})
 
 
@@ -34,6 +38,7 @@ class Check:
     suite: str
     sha: str
     failed: bool
+    is_whole: bool
 
     @property
     def fact_key(self) -> str:
@@ -51,6 +56,8 @@ def check_of(signal: Signal) -> Check | None:
     if conclusion not in FAILING and conclusion != "success":
         return None
     name = str(a.get("check") or event)
+    if event == "check_suite" and name.lower() in ACTIONS:
+        return None
     return Check(
         repo=signal.repo,
         branch=branch,
@@ -59,6 +66,7 @@ def check_of(signal: Signal) -> Check | None:
         suite=str(a.get("suite") or ""),
         sha=str(a.get("sha") or ""),
         failed=conclusion in FAILING,
+        is_whole=event in WHOLE,
     )
 
 
@@ -79,8 +87,8 @@ def advance(held: JSON, check: Check, signal_id: str, now: int) -> tuple[JSONObj
     mine = red.get(check.member)
     if mine is None:
         return _as_object(held), Turn.NOTHING
-    suite = mine.get("suite")
-    left = {m: v for m, v in red.items() if m != check.member and not (suite and v.get("suite") == suite)}
+    whole = mine.get("suite") if check.is_whole else None
+    left = {m: v for m, v in red.items() if m != check.member and not (whole and v.get("suite") == whole)}
     if left:
         assert isinstance(held, dict)
         return {**held, "red": left}, Turn.STILL_RED

@@ -22,31 +22,32 @@ class Presence:
 
     def attach(self, client_id: str, session: str | None) -> None:
         self._clients[client_id] = session
-        self.touch()
+        self.touch(self._clock.now_ms())
 
     def detach(self, client_id: str) -> None:
         self._clients.pop(client_id, None)
 
-    def touch(self) -> None:
-        """The owner did something just now."""
-        self.last_input_at = self._clock.now_ms()
+    def touch(self, now: int) -> None:
+        """The owner did something at `now` (ms)."""
+        self.last_input_at = now
 
     @property
     def attached(self) -> int:
         return len(self._clients)
 
-    def state(self) -> str:
+    def state(self, now: int) -> str:
+        """`attached`, `active` or `away` at `now` (ms)."""
         marked = self._marked()
         if marked == "away":
             return "away"
-        quiet_ms = self._clock.now_ms() - self.last_input_at
+        quiet_ms = now - self.last_input_at
         if self._clients and (quiet_ms < LOOKING_MS or marked == "present"):
             return "attached"
         return "active" if quiet_ms < ACTIVE_MS or marked == "present" else "away"
 
     def is_looking(self) -> bool:
         """True while a note would reach the owner's eyes through an attached client."""
-        return self.state() == "attached"
+        return self.state(self._clock.now_ms()) == "attached"
 
     def _marked(self) -> str | None:
         try:

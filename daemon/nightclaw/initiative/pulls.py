@@ -5,14 +5,28 @@ last_at, private}`; it is forgotten when the pull request closes. Pure.
 """
 
 from nightclaw.core.types import JSON, JSONObject, Signal
+from nightclaw.initiative.incidents import CHECK_EVENTS
 
 
 def fact_key(signal: Signal) -> str | None:
-    """The fact a signal is about, None when it is not about one pull request."""
+    """The fact a signal teaches something about, None when it is not about one pull request."""
     a = signal.attrs
-    if not a.get("is_pr") or not signal.repo or not isinstance(a.get("number"), int):
+    if (
+        str(a.get("event")) in CHECK_EVENTS
+        or not a.get("is_pr")
+        or not signal.repo
+        or not isinstance(a.get("number"), int)
+    ):
         return None
     return f"pr:{signal.repo}#{a['number']}"
+
+
+def checked_pull(signal: Signal) -> str | None:
+    """The fact of the pull request a finished check belongs to, None when it names none."""
+    prs = signal.attrs.get("prs")
+    if not signal.repo or not isinstance(prs, list) or not prs or not isinstance(prs[0], int):
+        return None
+    return f"pr:{signal.repo}#{prs[0]}"
 
 
 def learn(held: JSON, signal: Signal) -> JSONObject | None:

@@ -35,6 +35,7 @@ def start_work(
     decision_id: str,
     has_model: bool,
     now: int,
+    session: str | None = None,
 ) -> Work:
     """Create the task, or let the subject's open one hear of the signal."""
     content = _content(signal, judgement)
@@ -42,7 +43,7 @@ def start_work(
     if held is not None:
         return _join(conn, held, signal, verdict, content, has_model, now)
     acts = verdict is Verdict.ACT
-    session = tasks.ensure_session(conn, signal.session or "new", signal.title, now)
+    session = tasks.ensure_session(conn, session or "new", signal.title, now)
     task_id, fresh = tasks.create(
         conn,
         tasks.NewTask(

@@ -40,16 +40,19 @@ class Head:
         self._waiters: set[asyncio.Future[None]] = set()
 
     def publish(self, cursor: int) -> None:
-        if cursor <= self.cursor:
-            return
-        self.cursor = cursor
+        if cursor > self.cursor:
+            self.cursor = cursor
+            self.wake()
+
+    def wake(self) -> None:
+        """Have every waiter look again, without a new event: a pause, a reload, a feature was changed."""
         waiters, self._waiters = self._waiters, set()
         for w in waiters:
             if not w.done():
                 w.set_result(None)
 
     async def wait_past(self, cursor: int, timeout_s: float) -> bool:
-        """True when an event newer than `cursor` exists, False after `timeout_s` seconds without one."""
+        """True when an event newer than `cursor` exists; False after `timeout_s` seconds, or when woken without."""
         if self.cursor > cursor:
             return True
         waiter = asyncio.get_running_loop().create_future()
@@ -61,7 +64,7 @@ class Head:
             return False
         finally:
             self._waiters.discard(waiter)
-        return True
+        return self.cursor > cursor
 
 
 class _Job:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from nightclaw.core.errors import NotFound
+from nightclaw.core.errors import NotFound, Refused
 from nightclaw.core.ids import new_id
 from nightclaw.core.states import ACTIVE_TASK, TERMINAL_TASK, TaskState, before
 from nightclaw.core.trust import Trust
@@ -196,6 +196,55 @@ def finish(
     }
     events.append(conn, "task.finished", now, data, task=t.id, session=t.session)
     return True
+
+
+def park(conn: Connection, t: Task, parked_on: str, now: int) -> bool:
+    """`move` to parked, naming what it waits for, with the event that tells it."""
+    if not move(conn, t.id, TaskState.PARKED, now, parked_on=parked_on):
+        return False
+    data: dict[str, JSON] = {"task": t.id, "parked_on": parked_on, "subject": t.subject}
+    events.append(conn, "task.parked", now, data, task=t.id, session=t.session)
+    return True
+
+
+def ask_cancel(conn: Connection, task_id: str, now: int) -> Task:
+    """Cancel at once what does not run; mark what does. Raises NotFound, or Refused for what has ended."""
+    held = get(conn, task_id)
+    if held is None:
+        raise NotFound(f"there is no task {task_id}", "see `clawctl tasks`")
+    if held.state is TaskState.RUNNING:
+        conn.execute(update(task).where(task.c.id == task_id).values(cancel_at=now))
+    elif not finish(conn, held, TaskState.CANCELLED, "cancelled by the owner", now):
+        raise Refused(f"{task_id} is {held.state} already", "`clawctl task retry` starts it anew")
+    return held
+
+
+def retry(conn: Connection, task_id: str, *, has_model: bool, now: int) -> str:
+    """A new task with the ended one as its parent. Raises NotFound, or Refused for one that is still open."""
+    held = get(conn, task_id)
+    if held is None:
+        raise NotFound(f"there is no task {task_id}", "see `clawctl tasks`")
+    if held.state not in TERMINAL_TASK:
+        raise Refused(f"{task_id} is still {held.state}", f"`clawctl task cancel {task_id}` ends it first")
+    if held.kind != "chat" and (other := open_of_subject(conn, held.subject)) is not None:
+        raise Refused(f"{other.id} is already open for {held.subject}")
+    may_start = has_model or held.kind == "chat"
+    new = NewTask(
+        key=f"retry:{task_id}:{new_id('tsk', now)}",
+        kind=held.kind,
+        subject=held.subject,
+        goal=held.goal,
+        session=held.session,
+        state=TaskState.READY if may_start else TaskState.PROPOSED,
+        trust=held.trust,
+        private=held.private,
+        repo=held.repo,
+        parked_on=None if may_start else "models",
+        parent_id=task_id,
+    )
+    retried, _ = create(conn, new, now)
+    inbox_add(conn, retried, held.goal, None, now)
+    return retried
 
 
 def claimable(conn: Connection, kinds: list[str]) -> Task | None:
