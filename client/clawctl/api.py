@@ -34,10 +34,6 @@ class Api:
         data = self.open(method, path, query, body).read()
         return decoded(data) if data.strip() else None
 
-    def text(self, path: str, **query: object) -> str:
-        """Return an answer that is not JSON, as text."""
-        return self.open("GET", path, query, accept="*/*").read().decode("utf-8", "replace")
-
     def open(
         self,
         method: str,
@@ -45,6 +41,7 @@ class Api:
         query: Row | None = None,
         body: Row | None = None,
         accept: str = "application/json",
+        headers: dict[str, str] | None = None,
     ) -> transport.Response:
         """Send one request; a refusal is raised, a good answer's body is left to the caller."""
         target = path
@@ -52,7 +49,7 @@ class Api:
         if given:
             target += "?" + "&".join(f"{key}={transport.quoted(value)}" for key, value in given.items())
         sent = None if body is None else json.dumps(body).encode()
-        answer = transport.request(self.socket, method, target, sent, accept)
+        answer = transport.request(self.socket, method, target, sent, accept, headers=headers)
         if not 200 <= answer.status < 300:
             raise _refusal(answer.status, answer.read())
         return answer

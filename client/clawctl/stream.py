@@ -10,9 +10,14 @@ from collections.abc import Iterator
 from clawctl.api import Api, Row, as_row, decoded
 from clawctl.exits import Busy, Gone, NotRunning, TimedOut
 from clawctl.transport import Response
+from nightclaw.protocol.events import KEEP_ALIVE_S, NDJSON
+from nightclaw.protocol.messages import ATTACHED_HEADER
 
 RETURN_S = 30.0
 """How long a daemon that went away is waited for; its service manager brings it back within ten seconds."""
+
+SILENCE_S = 4 * KEEP_ALIVE_S
+"""A daemon that sends not even an empty line for so long is taken for gone."""
 
 LOST = "client.lost"
 BACK = "client.back"
@@ -22,14 +27,26 @@ _LAST_PAUSE_S = 1.0
 
 
 class Stream:
-    """The events after a cursor, of one session or of all. `deadline` (monotonic) may be set at any time."""
+    """The events after a cursor, of one session or of all. `deadline` (monotonic) may be set at any time.
 
-    def __init__(self, api: Api, after: int, session: str | None = None, return_s: float = RETURN_S) -> None:
+    client: an id of one's own; while the stream lasts, the daemon knows that somebody is looking.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        after: int,
+        session: str | None = None,
+        *,
+        return_s: float = RETURN_S,
+        client: str | None = None,
+    ) -> None:
         self.after = after
         self.deadline: float | None = None
         self._api = api
         self._session = session
         self._return_s = return_s
+        self._headers = {ATTACHED_HEADER: client} if client else None
 
     def events(self) -> Iterator[Row]:
         """Yield events and the frames LOST and BACK for ever.
@@ -63,11 +80,11 @@ class Stream:
 
     def _open(self) -> Response:
         query: Row = {"after": self.after, "follow": 1, "session": self._session}
-        return self._api.open("GET", "/v1/events", query, accept="application/x-ndjson")
+        return self._api.open("GET", "/v1/events", query, accept=NDJSON, headers=self._headers)
 
     def _read(self, answer: Response) -> Iterator[Row]:
         answer.patience(self._left())
-        for line in answer.lines():
+        for line in self._lines(answer):
             event = as_row(decoded(line))
             cursor = event.get("cursor")
             if event.get("kind") == "reset":
@@ -79,17 +96,29 @@ class Stream:
             yield event
             answer.patience(self._left())
 
-    def _left(self) -> float | None:
+    def _lines(self, answer: Response) -> Iterator[bytes]:
+        """Yield the lines that say something. Raises Gone when not even a sign of life comes any more."""
+        try:
+            for line in answer.lines():
+                if line.strip():
+                    yield line
+                else:
+                    answer.patience(self._left())
+        except TimedOut:
+            self._left()
+            raise Gone("the daemon fell silent") from None
+
+    def _left(self) -> float:
+        """Return how long to wait for the next line. Raises TimedOut past the deadline."""
         if self.deadline is None:
-            return None
+            return SILENCE_S
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimedOut("it took longer than was asked for")
-        return left
+        return min(left, SILENCE_S)
 
     def _rest(self, pause_s: float) -> None:
-        left = self._left()
-        time.sleep(pause_s if left is None else min(pause_s, left))
+        time.sleep(min(pause_s, self._left()))
 
 
 def _head_of(reset: Row) -> int:

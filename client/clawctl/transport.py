@@ -35,7 +35,7 @@ class Response:
             self._link.close()
 
     def lines(self) -> Iterator[bytes]:
-        """Yield each line of the body as soon as it is complete, without its end; empty lines are left out."""
+        """Yield each line of the body as soon as it is complete, without its end; an empty one is a sign of life."""
         waiting: list[bytes] = []
         size = 0
         try:
@@ -48,9 +48,7 @@ class Response:
                     continue
                 *whole, rest = (b"".join(waiting) + part).split(b"\n")
                 waiting, size = [rest], len(rest)
-                for line in whole:
-                    if line.strip():
-                        yield line
+                yield from whole
             last = b"".join(waiting)
             if last.strip():
                 yield last
@@ -152,14 +150,18 @@ def request(
     body: bytes | None = None,
     accept: str = "application/json",
     patience_s: float | None = ANSWER_S,
+    headers: dict[str, str] | None = None,
 ) -> Response:
     """Send one request over the socket at `path` and return its answer, the body still unread."""
     link = Link(path, patience_s)
     try:
-        head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nConnection: close\r\n"
+        said = {"Host": "localhost", "User-Agent": "clawctl", "Accept": accept, "Connection": "close"} | (
+            headers or {}
+        )
         if body is not None:
-            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        link.send(head.encode("ascii") + b"\r\n" + (body or b""))
+            said |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        head = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+        link.send(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("ascii") + (body or b""))
         return _answer(link)
     except BaseException:
         link.close()

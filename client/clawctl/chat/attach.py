@@ -59,17 +59,22 @@ class Chat:
         self._moved = threading.Condition()
         self._is_over = False
         self._is_reading = False
+        self._head = 0
 
     def open(self) -> None:
         """Show where things stand and begin to listen. Raises Failure."""
         snapshot = as_row(self.api.get("/v1/snapshot"))
         head = snapshot.get("head")
+        self._head = head if isinstance(head, int) else 0
         self.screen.say(f"nightclaw · {self.call.home} · /help, Ctrl-C detaches", "dim")
         self._enter(self._wanted, rows_of(snapshot.get("sessions")))
         for approval in rows_of(snapshot.get("approvals")):
             self.show_approval(approval)
         stream = Stream(
-            self.api, head if isinstance(head, int) else 0, return_s=1e9 if self._is_typing else RETURN_S
+            self.api,
+            self._head,
+            return_s=1e9 if self._is_typing else RETURN_S,
+            client=f"clawctl-attach-{os.getpid()}",
         )
         threading.Thread(target=self._listen, args=(stream,), daemon=True).start()
 
@@ -112,6 +117,9 @@ class Chat:
 
     def enter(self, wanted: str) -> None:
         """Go over to another conversation, or to a `new` one, which begins with the next message."""
+        self._head = (
+            sys.maxsize
+        )  # what came in meanwhile stands in the transcript, or is shown by the stream later
         self._enter(wanted, rows_of(as_row(self.api.get("/v1/snapshot")).get("sessions")))
 
     def _enter(self, wanted: str, known: list[Row]) -> None:
@@ -128,13 +136,15 @@ class Chat:
         title = words(transcript.get("title")) or ("a new conversation" if not transcript else "")
         self.screen.say(one_line(f"{self.session}  {title}".strip()), "bold")
         for message in rows_of(transcript.get("transcript"))[-TAIL:]:
-            if text := words(message.get("text")).strip():
+            text, cursor = words(message.get("text")).strip(), message.get("cursor")
+            is_ahead = isinstance(cursor, int) and cursor > self._head  # the stream is going to tell
+            if text and not is_ahead:
                 who = "you" if message.get("role") == "user" else "claw"
                 self.screen.say(f"{local_time(words(message.get('at')))} {who}> {text}")
 
     def show_approval(self, row: Row) -> None:
         """Say what waits for the owner's word, and how to give it."""
-        name, kind = words(row.get("id")), words(row.get("kind"))
+        name, kind = words(row.get("approval") or row.get("id")), words(row.get("kind"))
         what = " ".join(words(row[key]) for key in ("tool", "title", "args", "facts") if row.get(key))
         how = f"/answer {name} TEXT" if kind == "question" else f"/approve {name} or /deny {name}"
         self.screen.say(one_line(f"? {kind or 'approval'}: {what}"), "warn")
@@ -169,8 +179,8 @@ class Chat:
         elif kind == "approval.requested":
             self.show_approval(data)
         elif kind == "approval.resolved":
-            by = words(data.get("by") or data.get("resolved_by"))
-            said = f"  {words(data.get('id'))} {words(data.get('state'))}{f' by {by}' if by else ''}"
+            by = words(data.get("by"))
+            said = f"  {words(data.get('approval'))} {words(data.get('state'))}{f' by {by}' if by else ''}"
             self.screen.say(one_line(said), "dim")
         elif kind == "budget.reached":
             which = words(data.get("message") or data.get("name"))
@@ -187,8 +197,8 @@ class Chat:
     def _show_ours(self, kind: str, task: str, data: Row) -> None:
         """Show an event of this conversation."""
         if kind == "signal.received" and data.get("source") == "chat":
-            if data.get("id") not in self._mine:
-                self.screen.say(f"you (elsewhere)> {words(data.get('text') or data.get('title'))}", "dim")
+            if data.get("signal") not in self._mine:
+                self.screen.say(f"you (elsewhere)> {words(data.get('title'))}", "dim")
         elif kind == "text.delta":
             self._answer(task).add(words(data.get("text")))
         elif kind == "tool.started":
@@ -196,9 +206,11 @@ class Chat:
             tool = words(data.get("tool") or data.get("name"))
             self.screen.say(one_line(f"· {tool} {words(data.get('title'))}"), "dim")
         elif kind == "turn.finished":
-            self._answer(task).finish(words(data.get("text")))
             if error := words(data.get("error")):
+                self._answer(task).break_off()
                 self.screen.say(one_line(f"! {error}"), "bad")
+            else:
+                self._answer(task).finish(words(data.get("text")))
             self.screen.rest()
 
     def _answer(self, task: str) -> Answer:

@@ -19,7 +19,8 @@ _PAUSE_S = 0.2
 class Sent:
     """Where a message went: its signal, its session, the task that answers and the event to read on from."""
 
-    def __init__(self, answer: Row) -> None:
+    def __init__(self, text: str, answer: Row) -> None:
+        self.text = text
         self.answer = answer
         self.signal = words(answer.get("signal"))
         self.session = words(answer.get("session"))
@@ -39,7 +40,7 @@ def send(api: Api, text: str, session: str | None, return_s: float = 0.0) -> Sen
     until = time.monotonic() + return_s
     while True:
         try:
-            return Sent(as_row(api.post("/v1/chat", body)))
+            return Sent(words(body["text"]), as_row(api.post("/v1/chat", body)))
         except (NotRunning, Busy) as fault:
             if isinstance(fault, Gone):
                 until = max(until, time.monotonic() + RETURN_S) if not return_s else until

@@ -1,14 +1,17 @@
 """`clawctl chat`: one message, its answer as it is written, and an exit code when the turn ends."""
 
+import os
 import sys
 import time
 
-from clawctl.api import Row, as_row, words
+from clawctl.api import Row, as_row, decoded, rows_of, words
 from clawctl.chat.message import Answer, Sent, send
-from clawctl.exits import DONE, FAILED, HOW_TO_START, INTERRUPTED, NotRunning, TimedOut
+from clawctl.exits import DONE, FAILED, HOW_TO_START, INTERRUPTED, Failure, NotRunning, TimedOut
 from clawctl.render import one_line
 from clawctl.stream import BACK, LOST, Stream
+from clawctl.transport import quoted
 from clawctl.usage import Call, wrong
+from nightclaw.protocol.events import NDJSON
 
 GRACE_S = 1.0
 """How long after its task ended the turn's own last event is waited for."""
@@ -62,12 +65,15 @@ def _seconds(call: Call) -> float | None:
 
 
 class Turn:
-    """The turn that answers one message."""
+    """The turn that answers one message, which may be told from the turn that was running when it came in."""
 
     def __init__(self, call: Call, sent: Sent) -> None:
         self._out = call.out
         self._sent = sent
-        self._stream = Stream(call.api, sent.cursor, sent.session or None)
+        client = f"clawctl-chat-{os.getpid()}" if call.out.is_tty else None
+        self._api = call.api
+        self._stream = Stream(call.api, sent.cursor, sent.session or None, client=client)
+        self._is_begun = not sent.task
         self._ended: Row = {}
         self.answer = Answer(self._nothing if call.out.is_json else call.out.write)
 
@@ -100,20 +106,38 @@ class Turn:
         task = words(event.get("task") or data.get("task"))
         if self._sent.task and task != self._sent.task:
             return None
-        if kind == "text.delta":
+        if kind == "turn.started":
+            self._is_begun = True
+        elif kind == "text.delta" and self._is_begun:
             self.answer.add(words(data.get("text")))
         elif kind == "approval.requested":
             self.answer.end_line()
-            name = one_line(words(data.get("id")))
+            name = one_line(words(data.get("approval")))
             self._out.note(f"waits for your word: clawctl approve {name} | clawctl deny {name}")
-        elif kind == "turn.finished":
-            self.answer.finish(words(data.get("text")))
+        elif kind == "turn.finished" and (self._is_begun or self._is_heard(event)):
+            if not data.get("error"):
+                self.answer.finish(words(data.get("text")))
             return self._close(data)
         elif kind == "task.finished" and not self._ended:
             self._ended = {"state": "done", **data}
             grace = time.monotonic() + GRACE_S
             self._stream.deadline = min(self._stream.deadline or grace, grace)
         return None
+
+    def _is_heard(self, finished: Row) -> bool:
+        """Whether a turn that began before the message ended with it: it is read, and no turn began since."""
+        try:
+            task = as_row(self._api.get(f"/v1/tasks/{quoted(self._sent.task)}"))
+            if any(row.get("text") == self._sent.text for row in rows_of(task.get("inbox"))):
+                return False
+            query: Row = {"after": finished.get("cursor"), "session": self._sent.session}
+            later = self._api.open("GET", "/v1/events", query, accept=NDJSON)
+            events = [as_row(decoded(line)) for line in later.lines() if line.strip()]
+        except Failure:
+            return True
+        return not any(
+            event.get("kind") == "turn.started" and event.get("task") == self._sent.task for event in events
+        )
 
     def _close(self, data: Row) -> int:
         """Say how it ended, from the last event's data."""

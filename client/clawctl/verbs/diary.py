@@ -3,10 +3,11 @@
 import os
 import time
 
-from clawctl.api import as_row, number, words
+from clawctl.api import Row, as_row, number, words
 from clawctl.exits import DONE, FAILED, NOT_FOUND, Failure, NotRunning
 from clawctl.render import one_line, plural
 from clawctl.usage import Call, wrong
+from nightclaw.protocol.messages import LOG_DATE_HEADER, LOG_SIZE_HEADER
 
 POLL_S = 0.3
 
@@ -18,17 +19,32 @@ def log(call: Call) -> int:
     if call.has("--follow"):
         return _follow(call, date)
     try:
-        text = call.api.text("/v1/log", date=date)
+        date, text = _ask(call, date)
     except NotRunning:
         path = _file(call, date)
         text = _whole(path)
         date = os.path.basename(path)[:10]
         call.out.note(f"the daemon does not run; this is {path}")
     if call.out.is_json:
-        call.out.json({"date": date or _today(), "text": text})
+        call.out.json({"date": date, "text": text})
     elif text:
         call.out.line(text.rstrip("\n"))
     return DONE
+
+
+def _ask(call: Call, date: str | None) -> tuple[str, str]:
+    """Return a day's log and its date from the daemon, which hands out a long one in pieces."""
+    pieces: list[bytes] = []
+    offset = 0
+    while True:
+        query: Row = {"date": date, "offset": offset or None}
+        answer = call.api.open("GET", "/v1/log", query, accept="*/*")
+        date = answer.headers.get(LOG_DATE_HEADER.lower(), date)
+        pieces.append(answer.read())
+        offset += len(pieces[-1])
+        whole = answer.headers.get(LOG_SIZE_HEADER.lower(), "")
+        if not pieces[-1] or not whole.isdecimal() or offset >= int(whole):
+            return date or _today(), b"".join(pieces).decode("utf-8", "replace")
 
 
 def _verify(call: Call) -> int:

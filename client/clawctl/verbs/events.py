@@ -6,6 +6,7 @@ from clawctl.render import local_time, one_line
 from clawctl.stream import BACK, LOST, Stream
 from clawctl.usage import Call
 from clawctl.verbs.lists import SHOWN
+from nightclaw.protocol.events import NDJSON
 
 PAGE = 1000
 
@@ -39,8 +40,8 @@ def _page(call: Call) -> int:
 def _read(call: Call, after: int, limit: int) -> list[Row]:
     """Return one page, which comes a line an event."""
     query: Row = {"after": after, "limit": limit, "session": call.maybe("--session")}
-    answer = call.api.open("GET", "/v1/events", query, accept="application/x-ndjson")
-    return [as_row(decoded(line)) for line in answer.lines()]
+    answer = call.api.open("GET", "/v1/events", query, accept=NDJSON)
+    return [as_row(decoded(line)) for line in answer.lines() if line.strip()]
 
 
 def _follow(call: Call) -> int:
@@ -66,7 +67,19 @@ def _head(call: Call) -> int:
 def sentence(event: Row) -> str:
     """Return an event on one line: cursor, time, kind, whose it is and the data that matters most."""
     data = as_row(event.get("data"))
-    first = ("id", "title", "subject", "verdict", "state", "reason", "text", "tool", "kind", "result")
+    first = (
+        "signal",
+        "approval",
+        "title",
+        "subject",
+        "verdict",
+        "state",
+        "reason",
+        "text",
+        "tool",
+        "kind",
+        "result",
+    )
     said = [words(data[key]) for key in first if isinstance(data.get(key), (str, int, float))]
     parts = [
         words(event.get("cursor")).rjust(6),

@@ -37,7 +37,9 @@ def config_path(call: Call) -> int:
 
 
 def service(call: Call) -> int:
-    return run_admin(call, call.verb[0].split())
+    return run_admin(
+        call, [*call.verb[0].split(), *(name for name in ("--dry-run", "--follow") if call.has(name))]
+    )
 
 
 def backup(call: Call) -> int:

@@ -57,6 +57,12 @@ def show_fields(call: Call, row: Row) -> None:
             pairs.append((key, said if cost is None else f"{money(number(cost))} ({said})"))
         elif key.endswith("_at") and isinstance(value, str):
             pairs.append((key.removesuffix("_at"), f"{age(value)} ({local_time(value)})"))
+        elif key == "inbox":
+            pairs.append(("unread", "\n".join(words(at(message, "text")) for message in list_of(value))))
+        elif key in ("runs", "approvals"):
+            pairs.append(
+                (key, "\n".join(f"{words(at(r, 'id'))} {words(at(r, 'state'))}" for r in list_of(value)))
+            )
         elif value not in (None, "", [], {}):
             pairs.append((key, words(value)))
     call.out.pairs([(one_line(label), value) for label, value in pairs])

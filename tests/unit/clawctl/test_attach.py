@@ -14,6 +14,12 @@ from tests.unit.clawctl.rows import APPROVAL, SENT, STATUS
 
 Start = Callable[..., subprocess.Popen[str]]
 OURS = {"task": "tsk_1", "session": "ses_1"}
+ASKED: dict[str, object] = {
+    "approval": "apr_1",
+    "kind": "call",
+    "facts": {"command": "git push"},
+    "digest": "d1g35t",
+}
 TRANSCRIPT = [
     {"role": "user", "text": "yesterday's question", "at": "2026-11-19T08:00:00.000Z"},
     {"role": "assistant", "text": "yesterday's answer", "at": "2026-11-19T08:00:01.000Z"},
@@ -32,7 +38,7 @@ def talking(daemon: FakeControl) -> FakeControl:
         assert asked.body
         session = "ses_2" if asked.body["session"] == "new" else asked.body["session"]
         number = len(daemon.bodies("POST /v1/chat"))
-        data: dict[str, object] = {"id": f"sig_{number}", "source": "chat", "title": asked.body["text"]}
+        data: dict[str, object] = {"signal": f"sig_{number}", "source": "chat", "title": asked.body["text"]}
         cursor = daemon.event("signal.received", data, session=session)
         return SENT | {"signal": f"sig_{number}", "session": session, "cursor": cursor}
 
@@ -115,7 +121,9 @@ def test_other_clients_are_seen_and_own_words_are_not_repeated(start: Start, tal
     read_to(child, "yesterday's answer")
     say(child, "my words")
     talking.wait_for("POST /v1/chat")
-    talking.event("signal.received", {"id": "sig_9", "source": "chat", "title": "elsewhere"}, session="ses_1")
+    talking.event(
+        "signal.received", {"signal": "sig_9", "source": "chat", "title": "elsewhere"}, session="ses_1"
+    )
     talking.event("text.delta", {"text": "not for us"}, task="tsk_7", session="ses_7")
     finish(talking, "For both.")
     seen = read_to(child, "For both.")
@@ -144,14 +152,14 @@ def test_approvals_are_shown_and_answered_in_place(start: Start, talking: FakeCo
     talking.routes["POST /v1/approvals/apr_1"] = APPROVAL | {"state": "granted"}
     child = start("attach")
     talking.wait_for("GET /v1/events")
-    talking.event("approval.requested", APPROVAL, task="tsk_5", session="ses_5")
+    talking.event("approval.requested", ASKED, task="tsk_5", session="ses_5")
     assert "git push" in read_to(child, "/approve apr_1 or /deny apr_1")
     say(child, "/deny apr_1 not today")
     talking.wait_for("POST /v1/approvals/apr_1")
     assert talking.bodies("POST /v1/approvals/apr_1") == [
         {"decision": "deny", "note": "not today", "digest": "d1g35t"}
     ]
-    talking.event("approval.resolved", {"id": "apr_1", "state": "denied", "resolved_by": "clawctl"})
+    talking.event("approval.resolved", {"approval": "apr_1", "state": "denied", "by": "clawctl"})
     read_to(child, "apr_1 denied by clawctl")
     talking.routes["POST /v1/approvals/apr_1"] = error(409, "settled", "denied at 08:00")
     say(child, "/approve apr_1")

@@ -19,7 +19,7 @@ def answering(daemon: FakeControl, *pieces: str, full: str | None = None) -> Cal
     """A chat route whose turn streams `pieces` and ends with the full text."""
 
     def chat(asked: Asked, wire: Wire) -> object:
-        cursor = daemon.event("signal.received", {"id": "sig_1", "source": "chat"}, session="ses_1")
+        cursor = daemon.event("signal.received", {"signal": "sig_1", "source": "chat"}, session="ses_1")
         daemon.event("turn.started", {}, **OURS)
         for piece in pieces:
             daemon.event("text.delta", {"text": piece}, **OURS)
@@ -37,6 +37,7 @@ def test_an_answer_is_streamed_and_ends_the_command(start: Start, daemon: FakeCo
     assert asked and (asked["text"], asked["session"], asked["priority"]) == ("good morning", "ses_1", "next")
     assert len(str(asked["key"])) > 16
     assert daemon.wait_for("GET /v1/events").query == {"after": "0", "follow": "1", "session": "ses_1"}
+    daemon.event("turn.started", {}, **OURS)
     daemon.event("text.delta", {"text": "other"}, task="tsk_0", session="ses_1")
     daemon.event("text.delta", {"text": "Good "}, **OURS)
     assert child.stdout and child.stdout.read(5) == "Good "
@@ -62,13 +63,12 @@ def test_the_full_text_is_shown_once_whatever_was_streamed(
     claw: Run, daemon: FakeControl, pieces: list[str], full: str, shown: str
 ) -> None:
     daemon.routes["POST /v1/chat"] = SENT | {"session": None}
-    for piece in pieces:
-        daemon.event("text.delta", {"text": piece}, **OURS)
 
     def streamed(asked: Asked, wire: Wire) -> None:
         wire.head("transfer-encoding: chunked")
-        rows = [{"kind": "text.delta", **OURS, "data": {"text": piece}} for piece in pieces]
-        rows.append({"cursor": 1, "kind": "turn.finished", **OURS, "data": {"text": full, "task": "tsk_1"}})
+        rows: list[dict[str, object]] = [{"cursor": 1, "kind": "turn.started", **OURS, "data": {}}]
+        rows += [{"kind": "text.delta", **OURS, "data": {"text": piece}} for piece in pieces]
+        rows.append({"cursor": 2, "kind": "turn.finished", **OURS, "data": {"text": full, "task": "tsk_1"}})
         wire.chunk("".join(json.dumps(row) + "\n" for row in rows).encode())
 
     daemon.routes["GET /v1/events"] = streamed
@@ -122,7 +122,7 @@ def test_what_waits_for_the_owner_is_said_at_once(start: Start, daemon: FakeCont
     daemon.routes["POST /v1/chat"] = SENT
     child = start("chat", "push it")
     daemon.wait_for("GET /v1/events")
-    daemon.event("approval.requested", {"id": "apr_1", "kind": "call"}, **OURS)
+    daemon.event("approval.requested", {"approval": "apr_1", "kind": "call"}, **OURS)
     assert child.stderr and "clawctl approve apr_1" in child.stderr.readline()
     daemon.event("turn.finished", {"text": "I wait.", "task": "tsk_1"}, **OURS)
     assert child.communicate(timeout=20)[0] == "I wait.\n"
@@ -157,6 +157,32 @@ def test_a_message_whose_receipt_is_lost_is_sent_again_under_its_key(claw: Run, 
     assert first == second
 
 
+def test_the_answer_to_an_earlier_message_is_not_taken_for_this_one(
+    start: Start, daemon: FakeControl
+) -> None:
+    daemon.routes["POST /v1/chat"] = SENT
+    daemon.routes["GET /v1/tasks/tsk_1"] = {"id": "tsk_1", "inbox": [{"text": "and mine?"}]}
+    child = start("chat", "and mine?")
+    daemon.wait_for("GET /v1/events")
+    daemon.event("text.delta", {"text": "To somebody"}, **OURS)
+    daemon.event("turn.finished", {"text": "To somebody else.", "task": "tsk_1"}, **OURS)
+    daemon.wait_for("GET /v1/tasks/tsk_1")
+    daemon.event("turn.started", {}, **OURS)
+    daemon.event("turn.finished", {"text": "Yours.", "task": "tsk_1"}, **OURS)
+    assert child.communicate(timeout=20)[0] == "Yours.\n"
+
+
+def test_a_turn_that_was_running_may_answer_this_message_too(claw: Run, daemon: FakeControl) -> None:
+    daemon.routes["GET /v1/tasks/tsk_1"] = {"id": "tsk_1", "inbox": []}
+
+    def chat(asked: Asked, wire: Wire) -> object:
+        daemon.event("turn.finished", {"text": "Both of you.", "task": "tsk_1"}, **OURS)
+        return SENT
+
+    daemon.routes["POST /v1/chat"] = chat
+    assert claw("chat", "hi").stdout == "Both of you.\n"
+
+
 def test_a_time_limit_leaves_with_124_and_the_work_goes_on(claw: Run, daemon: FakeControl) -> None:
     daemon.routes["POST /v1/chat"] = SENT
     done = claw("chat", "hi", "--timeout", "0.3s")
@@ -168,6 +194,7 @@ def test_ctrl_c_leaves_with_130_and_says_how_to_come_back(start: Start, daemon: 
     daemon.routes["POST /v1/chat"] = SENT
     child = start("chat", "hi")
     daemon.wait_for("GET /v1/events")
+    daemon.event("turn.started", {}, **OURS)
     daemon.event("text.delta", {"text": "I"}, **OURS)
     assert child.stdout and child.stdout.read(1) == "I"
     child.send_signal(signal.SIGINT)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.clawctl.conftest import Run
-from tests.unit.clawctl.fake_control import FakeControl, Reply
+from tests.unit.clawctl.fake_control import Asked, FakeControl, Reply, Wire
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -15,6 +15,10 @@ ADMIN = """\
 import json, os, sys
 print(json.dumps({"argv": sys.argv[1:], "home": os.environ["NIGHTCLAW_HOME"]}))
 raise SystemExit(int(os.environ.get("ADMIN_CODE", "0")))
+"""
+BESIDE = """\
+from pkgutil import extend_path
+__path__ = extend_path(__path__, __name__)  # the rest of the package stays reachable
 """
 
 
@@ -30,7 +34,7 @@ def admin(home: Path) -> dict[str, str]:
     """An environment whose `python -m nightclaw` tells how it was called."""
     package = home / "stand-in" / "nightclaw"
     package.mkdir(parents=True)
-    (package / "__init__.py").touch()
+    (package / "__init__.py").write_text(BESIDE)
     (package / "__main__.py").write_text(ADMIN)
     return {"PYTHONPATH": str(package.parent)}
 
@@ -43,7 +47,7 @@ def admin(home: Path) -> dict[str, str]:
         ("config get tick.every", "admin config-get tick.every"),
         ("config set tick.every 10m", "admin config-set tick.every 10m"),
         ("service install", "admin service install"),
-        ("service logs", "admin service logs"),
+        ("service logs --follow", "admin service logs --follow"),
         ("restore /tmp/x.tar --json", "admin restore /tmp/x.tar --json"),
         ("backup", "admin backup"),
         ("log --verify", "admin log-verify"),
@@ -72,14 +76,19 @@ def test_config_path_needs_nobody(claw: Run, home: Path) -> None:
     }
 
 
-def test_the_log_is_the_daemons_text(claw: Run, daemon: FakeControl) -> None:
-    daemon.routes["GET /v1/log"] = Reply(text="# Friday\n- told\n", headers={"content-type": "text/markdown"})
-    assert claw("log").stdout == "# Friday\n- told\n"
-    assert (
-        claw("log", "2026-11-20", "--json").stdout
-        == json.dumps({"date": "2026-11-20", "text": "# Friday\n- told\n"}) + "\n"
-    )
-    assert [asked.query for asked in daemon.asked] == [{}, {"date": "2026-11-20"}]
+def test_the_log_is_the_daemons_text_whole(claw: Run, daemon: FakeControl) -> None:
+    text = "# Friday\n" + "- told\n" * 20
+
+    def log(asked: Asked, wire: Wire) -> object:
+        first = int(asked.query.get("offset", "0"))
+        headers = {"x-log-size": str(len(text)), "x-log-date": "2026-11-20"}
+        return Reply(text=text[first : first + 50], headers=headers)
+
+    daemon.routes["GET /v1/log"] = log
+    assert claw("log").stdout == text
+    assert json.loads(claw("log", "--json").stdout) == {"date": "2026-11-20", "text": text}
+    assert claw("log", "2026-11-20").stdout == text
+    assert daemon.asked[-1].query == {"date": "2026-11-20", "offset": "100"}
 
 
 def test_without_the_daemon_the_log_is_read_from_its_files(claw: Run, home: Path) -> None:
