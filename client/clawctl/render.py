@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 Column = tuple[str, str]
 """A heading and the path of its value in a row: `tasks.running`; `@path` an age, `$path` money, `#path` a count."""
 
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|[ -/]*[0-~])?"
-)
+_ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|[ -/]*[0-~])?"
 _HIDDEN = dict.fromkeys(
     [
         *range(0x09),
@@ -48,7 +46,7 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     if "\x1b" in text:
-        text = _ESCAPES.sub("", text)
+        text = re.sub(_ESCAPES, "", text)
     return text.translate(_HIDDEN)
 
 
@@ -56,7 +54,7 @@ def one_line(text: str) -> str:
     """Return clean text on a single line."""
     if text.isascii() and text.isprintable():
         return text
-    return _ESCAPES.sub("", text).replace("\r\n", "\n").translate(_ONE_LINE)
+    return re.sub(_ESCAPES, "", text).replace("\r\n", "\n").translate(_ONE_LINE)
 
 
 class Out:

@@ -132,7 +132,7 @@ class Chat:
             except Failure as failure:
                 if failure.code != NOT_FOUND or wanted != "main":
                     raise
-        self._wanted, self.session = wanted, words(transcript.get("id"))
+        self._wanted, self.session = wanted, words(transcript.get("id")) or ("" if wanted == "new" else name)
         title = words(transcript.get("title")) or ("a new conversation" if not transcript else "")
         self.screen.say(one_line(f"{self.session}  {title}".strip()), "bold")
         for message in rows_of(transcript.get("transcript"))[-TAIL:]:
