@@ -50,7 +50,12 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
     (
         "decide",
         (
-            ("approvals", "[--limit N]", "what waits for your word", "approvals:approvals"),
+            (
+                "approvals",
+                "[--all] [--limit N]",
+                "what waits for your word; --all and --json: what is settled too",
+                "approvals:approvals",
+            ),
             ("approve", "ID [--always]", "let it happen", "approvals:approve"),
             ("deny", "ID [--note TEXT]", "do not let it happen", "approvals:deny"),
             ("answer", "ID TEXT...", "answer a question", "approvals:answer"),

@@ -6,7 +6,7 @@ faster, the daemon refuses it and nothing is granted by accident.
 
 from clawctl.api import PAGE, Api, Row, as_row, words
 from clawctl.exits import DONE
-from clawctl.render import age, one_line
+from clawctl.render import one_line
 from clawctl.transport import quoted
 from clawctl.usage import Call
 from clawctl.verbs.lists import FETCHED, SHOWN, show_done
@@ -15,7 +15,8 @@ from clawctl.verbs.work import show_fields
 
 def approvals(call: Call) -> int:
     limit = call.number("--limit", FETCHED if call.out.is_json else SHOWN)
-    rows, _ = call.api.items("/v1/approvals", max(limit, 1))
+    state = None if call.out.is_json or call.has("--all") else "pending"
+    rows, _ = call.api.items("/v1/approvals", max(limit, 1), state=state)
     if call.out.is_json:
         call.out.json(rows)
         return DONE
@@ -79,5 +80,4 @@ def settle(api: Api, name: str, body: Row) -> object:
 def _settle(call: Call, body: Row, said: str) -> int:
     name = call.text("ID")
     done = settle(call.api, name, body)
-    expires = words(as_row(done).get("resolved_at"))
-    return show_done(call, done, f"{name} {said}{f' {age(expires)}' if expires else ''}")
+    return show_done(call, done, f"{name} {said}")

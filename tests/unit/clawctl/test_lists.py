@@ -104,6 +104,9 @@ def test_an_approval_is_answered_with_the_digest_of_what_was_asked(claw: Run, da
     daemon.routes["GET /v1/approvals"] = pages([other, APPROVAL | {"id": "apr_2"}, APPROVAL])
     daemon.routes["POST /v1/approvals/apr_1"] = APPROVAL | {"state": "granted"}
     shown = claw("approvals").stdout
+    assert daemon.wait_for("GET /v1/approvals").query["state"] == "pending"
+    claw("approvals", "--all")
+    assert "state" not in daemon.asked[-1].query
     assert "git push" in shown and "github.com" in shown and "clawctl approve apr_1" in shown
     assert claw("approve", "apr_1", "--always").returncode == 0
     assert claw("deny", "apr_1", "--note", "not on a Friday").returncode == 0
