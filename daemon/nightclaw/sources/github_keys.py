@@ -95,7 +95,7 @@ def _issue(name: str) -> Callable[[str, Body], Found]:
             case "assigned" | "unassigned":
                 return thing, (_part(obj(body, "assignee").get("login")), changed)
             case "milestoned" | "demilestoned":
-                return thing, (_part(obj(body, "milestone").get("number")), changed)
+                return thing, (_part(obj(body, "milestone").get("title")), changed)
             case "review_requested" | "review_request_removed":
                 return thing, (_reviewer(body), changed)
             case "synchronize":
