@@ -56,39 +56,50 @@ class NotificationState(StrEnum):
 
 _T, _R, _A, _E, _N = TaskState, RunState, ApprovalState, EffectState, NotificationState
 
-TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
-    _T.PROPOSED: frozenset({_T.READY, _T.CANCELLED}),
-    _T.READY: frozenset({_T.RUNNING, _T.CANCELLED}),
-    _T.RUNNING: frozenset({_T.PARKED, _T.DONE, _T.FAILED, _T.CANCELLED, _T.READY}),
-    _T.PARKED: frozenset({_T.READY, _T.CANCELLED, _T.FAILED}),
-    _T.DONE: frozenset(),
-    _T.FAILED: frozenset(),
-    _T.CANCELLED: frozenset(),
-    _R.RUNNING: frozenset({_R.COMPLETED, _R.PARKED, _R.INTERRUPTED, _R.CANCELLED, _R.FAILED}),
-    _R.COMPLETED: frozenset(),
-    _R.PARKED: frozenset(),
-    _R.INTERRUPTED: frozenset(),
-    _R.CANCELLED: frozenset(),
-    _R.FAILED: frozenset(),
-    _A.PENDING: frozenset({_A.GRANTED, _A.DENIED, _A.EXPIRED, _A.WITHDRAWN}),
-    _A.GRANTED: frozenset(),
-    _A.DENIED: frozenset(),
-    _A.EXPIRED: frozenset(),
-    _A.WITHDRAWN: frozenset(),
-    _E.PREPARED: frozenset({_E.APPLIED, _E.FAILED, _E.UNKNOWN}),
-    _E.UNKNOWN: frozenset({_E.APPLIED, _E.FAILED, _E.ABANDONED}),
-    _E.APPLIED: frozenset(),
-    _E.FAILED: frozenset(),
-    _E.ABANDONED: frozenset(),
-    _N.QUEUED: frozenset({_N.SENT, _N.FAILED, _N.HELD, _N.MUTED, _N.SHADOW, _N.KEPT, _N.UNKNOWN}),
-    _N.HELD: frozenset({_N.FOLDED, _N.QUEUED, _N.MUTED}),
-    _N.UNKNOWN: frozenset({_N.FOLDED}),
-    _N.SENT: frozenset(),
-    _N.FAILED: frozenset({_N.FOLDED}),
-    _N.FOLDED: frozenset(),
-    _N.MUTED: frozenset(),
-    _N.SHADOW: frozenset(),
-    _N.KEPT: frozenset(),
+# By kind first: members of two enums with the same word are equal, so one flat table would mix their lives.
+TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
+    TaskState: {
+        _T.PROPOSED: frozenset({_T.READY, _T.CANCELLED}),
+        _T.READY: frozenset({_T.RUNNING, _T.CANCELLED}),
+        _T.RUNNING: frozenset({_T.PARKED, _T.DONE, _T.FAILED, _T.CANCELLED, _T.READY}),
+        _T.PARKED: frozenset({_T.READY, _T.CANCELLED, _T.FAILED}),
+        _T.DONE: frozenset(),
+        _T.FAILED: frozenset(),
+        _T.CANCELLED: frozenset(),
+    },
+    RunState: {
+        _R.RUNNING: frozenset({_R.COMPLETED, _R.PARKED, _R.INTERRUPTED, _R.CANCELLED, _R.FAILED}),
+        _R.COMPLETED: frozenset(),
+        _R.PARKED: frozenset(),
+        _R.INTERRUPTED: frozenset(),
+        _R.CANCELLED: frozenset(),
+        _R.FAILED: frozenset(),
+    },
+    ApprovalState: {
+        _A.PENDING: frozenset({_A.GRANTED, _A.DENIED, _A.EXPIRED, _A.WITHDRAWN}),
+        _A.GRANTED: frozenset(),
+        _A.DENIED: frozenset(),
+        _A.EXPIRED: frozenset(),
+        _A.WITHDRAWN: frozenset(),
+    },
+    EffectState: {
+        _E.PREPARED: frozenset({_E.APPLIED, _E.FAILED, _E.UNKNOWN}),
+        _E.UNKNOWN: frozenset({_E.APPLIED, _E.FAILED, _E.ABANDONED}),
+        _E.APPLIED: frozenset(),
+        _E.FAILED: frozenset(),
+        _E.ABANDONED: frozenset(),
+    },
+    NotificationState: {
+        _N.QUEUED: frozenset({_N.SENT, _N.FAILED, _N.HELD, _N.MUTED, _N.SHADOW, _N.KEPT, _N.UNKNOWN}),
+        _N.HELD: frozenset({_N.FOLDED, _N.QUEUED, _N.MUTED}),
+        _N.UNKNOWN: frozenset({_N.FOLDED}),
+        _N.SENT: frozenset(),
+        _N.FAILED: frozenset({_N.FOLDED}),
+        _N.FOLDED: frozenset(),
+        _N.MUTED: frozenset(),
+        _N.SHADOW: frozenset(),
+        _N.KEPT: frozenset(),
+    },
 }
 
 TERMINAL_TASK = frozenset({_T.DONE, _T.FAILED, _T.CANCELLED})
@@ -97,9 +108,9 @@ ACTIVE_TASK = frozenset({_T.READY, _T.RUNNING, _T.PARKED})
 
 def may(current: StrEnum, wanted: StrEnum) -> bool:
     """True when the table allows `current` → `wanted`."""
-    return wanted in TRANSITIONS[current]
+    return type(current) is type(wanted) and wanted in TRANSITIONS[type(current)][current]
 
 
 def before(wanted: StrEnum) -> list[str]:
     """The states from which `wanted` may be reached: the guard of an UPDATE … WHERE state IN (…)."""
-    return [str(s) for s, nexts in TRANSITIONS.items() if wanted in nexts and type(s) is type(wanted)]
+    return [str(s) for s, nexts in TRANSITIONS[type(wanted)].items() if wanted in nexts]
