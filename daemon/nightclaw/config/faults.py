@@ -30,7 +30,7 @@ def tables() -> dict[str, type[BaseModel]]:
     def walk(name: str, model: type[BaseModel]) -> None:
         found[name] = model
         for key, field in model.model_fields.items():
-            inner = _model_in(field.annotation)
+            inner = model_in(field.annotation)
             if inner is not None:
                 walk(f"{name}.{key}".lstrip("."), inner)
 
@@ -38,10 +38,10 @@ def tables() -> dict[str, type[BaseModel]]:
     return found
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
+def model_in(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, Part):
         return annotation
-    return next((m for m in map(_model_in, get_args(annotation)) if m is not None), None)
+    return next((m for m in map(model_in, get_args(annotation)) if m is not None), None)
 
 
 def keys_of(table: str) -> list[str]:

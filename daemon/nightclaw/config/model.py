@@ -201,7 +201,7 @@ class Config(Part):
     retention: RetentionConfig = RetentionConfig()
     features: dict[Feature, bool] = Field(default={})
 
-    @functools.cached_property
+    @property
     def tz(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 

@@ -35,6 +35,8 @@ NAMES = (
     "boot.locked",
     "boot.recovered",
     "backup.copied",
+    "restore.decided",
+    "restore.moved",
     "migrate.copied",
     "retention.pruned",
 )

@@ -1,0 +1,1 @@
+"""The managers that keep a daemon running: systemd's user manager on Linux, launchd on macOS."""
