@@ -6,8 +6,6 @@ Run in a child process by the daemon at boot, after a copy of the database was m
 from alembic import context
 from sqlalchemy import create_engine, pool
 
-from nightclaw.store.schema import metadata
-
 
 def run() -> None:
     url = context.config.get_main_option("sqlalchemy.url")
@@ -17,7 +15,7 @@ def run() -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
+        context.configure(connection=connection, transactional_ddl=True)
         context.run_migrations()
         connection.exec_driver_sql("COMMIT")
     engine.dispose()

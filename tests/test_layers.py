@@ -26,6 +26,12 @@ LEAF = frozenset({"core"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "app": ALL,
     "__main__": ALL,
+    "listening": ALL,  # the sources, composed
+    "desk": ALL,  # the owner's requests, composed
+    "degraded": ALL,
+    "housekeeping": DOOR | {"config"},
+    "glance": DOOR | {"problems", "providers"},  # what the offline provider tells from
+    "stance": frozenset({"config", "initiative"}),
     "boot": ALL,
     "api": DOOR,
     "server": DOOR | {"ingress"},
@@ -51,7 +57,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "problems": LEAF,
     "config": frozenset({"core", "policy"}),
     "configfile": frozenset({"core", "config"}),
-    "admin": frozenset({"core", "policy", "config", "configfile", "service", "clock"}),
+    "admin": frozenset({"core", "policy", "config", "configfile", "service", "clock", "diary"}),
     "store": frozenset({"core", "protocol"}),
     "policy": frozenset({"core"}),
     "core": frozenset(),

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection
-
 from nightclaw.api.ports import Answer, ChatMessage, TaskOrder
 from nightclaw.core.errors import Invalid, NotFound, Refused
 from nightclaw.core.ids import new_id
@@ -15,8 +13,19 @@ from nightclaw.initiative import backtest, chat
 from nightclaw.initiative.decide import Stance
 from nightclaw.initiative.presence import Presence
 from nightclaw.store import approvals, settings, tasks
-from nightclaw.store.db import Store
+from nightclaw.store.db import Connection, Store
 
+FEATURES: dict[str, str] = {
+    "ticks": "look at the probes and ORDERS.md at every tick",
+    "schedules": "fire schedules when they come due",
+    "files": "watch files and folders",
+    "github": "poll GitHub and sweep missed deliveries",
+    "hooks": "take in webhooks",
+    "triage": "ask a model where the rules leave room",
+    "notify": "send notes to your destinations",
+    "dream": "consolidate memory while you are away",
+}
+"""Every switch and what it switches; the config knows the same names."""
 NO_MODEL_HINT = "`clawctl init` finds a key or a local model; [models] in config.toml names one"
 
 

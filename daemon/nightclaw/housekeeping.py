@@ -7,14 +7,12 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from nightclaw.config import Config
 from nightclaw.core.errors import StoreClosed, StoreUnavailable
 from nightclaw.core.ports import Clock, Problems
 from nightclaw.core.states import ApprovalState, TaskState
 from nightclaw.store import approvals, retention, tasks
-from nightclaw.store.db import Store
+from nightclaw.store.db import Connection, Store
 
 EVERY_S = 30.0
 PRUNE_EVERY_S = 6 * 3600.0
@@ -78,7 +76,7 @@ class Housekeeping:
             events_at=now - int(kept.events * 1000),
             read_up_to=self._read_up_to(),
         )
-        while await self._store.write(retention.prune, limits, now):
+        while await self._store.write(retention.prune, limits, now):  # noqa: ASYNC110  a pause, not a wait
             await asyncio.sleep(0.05)
 
     def _look_at_disk(self) -> None:

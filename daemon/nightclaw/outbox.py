@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from nightclaw.core import failpoints, telling
 from nightclaw.core.errors import DeliveryError, NightclawError, StoreBusy, StoreUnavailable
-from nightclaw.core.ports import Clock, Note, Notifier, Problems
+from nightclaw.core.ports import Address, Clock, Note, Notifier, Problems
 from nightclaw.core.types import NoteDraft
 from nightclaw.store import deliveries, mutes, notifications
 from nightclaw.store.db import Store
@@ -40,7 +40,7 @@ class NotifySettings(Protocol):
     """The `[notify]` table, as far as it matters here. urls: whatever the builder of notifiers understands."""
 
     @property
-    def urls(self) -> Sequence[object]: ...
+    def urls(self) -> Sequence[Address]: ...
     @property
     def quiet_hours(self) -> telling.Hours | None: ...
     @property
@@ -58,7 +58,7 @@ class Looking(Protocol):
     def is_looking(self) -> bool: ...
 
 
-Builder = Callable[[Sequence[object]], Sequence[Notifier]]
+Builder = Callable[[Sequence[Address]], Sequence[Notifier]]
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ class Outbox:
         self._problems = problems
         self._build = notifiers
         self._paused = paused
-        self._urls: list[object] | None = None
+        self._urls: list[Address] | None = None
         self._lanes: dict[str, Lane] = {}
         self._nudged = asyncio.Event()
 

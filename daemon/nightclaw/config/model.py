@@ -3,7 +3,6 @@
 `FEATURES` are the kill switches, `ROLES` what a model can be asked for, `KINDS` the kinds of provider.
 """
 
-import functools
 import re
 from pathlib import Path
 from typing import Annotated, Literal

@@ -18,8 +18,9 @@ class Journal(Protocol):
     """All that a source may do to the store. Every call returns when it is durable.
 
     `state` is a source's own small memory (an ETag, a fingerprint table): JSON under keys that begin with the
-    source's name (`poll:octo/app:issues`). `emit` keeps the signal and the given states in one transaction, so
-    after a crash either both are there or neither. Raises StoreBusy or StoreUnavailable: wait and try again.
+    source's name (`poll:octo/app:issues`); None is what is not there, and saving None forgets it. `emit` keeps the
+    signal and the given states in one transaction, so after a crash either both are there or neither. Raises
+    StoreBusy or StoreUnavailable: wait and try again.
     """
 
     async def emit(self, draft: SignalDraft, states: Mapping[str, JSON] | None = None) -> Intake: ...
@@ -44,6 +45,15 @@ class Note:
     id: str
     title: str
     body: str
+
+
+class Address(Protocol):
+    """One entry of `[notify] urls`. private: may carry links that decide something."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def private(self) -> bool: ...
 
 
 class Notifier(Protocol):

@@ -1,21 +1,11 @@
 """From the addresses of `[notify] urls` to notifiers: the word before `://` chooses the file."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from nightclaw.core.errors import Invalid
-from nightclaw.core.ports import Notifier
+from nightclaw.core.ports import Address, Notifier
 from nightclaw.core.types import JSON
 from nightclaw.notifiers import apprise, desktop, log
-
-
-class Address(Protocol):
-    """One entry of `[notify] urls`. private: may carry links that decide something."""
-
-    @property
-    def url(self) -> str: ...
-    @property
-    def private(self) -> bool: ...
 
 
 def build_all(addresses: Sequence[Address], deps: Mapping[str, object]) -> list[Notifier]:

@@ -132,6 +132,10 @@ class Poll:
             self._say(name, repo, found.forbidden)
             return len(found.drafts)
 
+    def repositories(self) -> dict[str, dict[str, JSON]]:
+        """By lower-case name: when each polled repository was looked at last (ms), and what ails it."""
+        return {n: {"last_at": r.last_at, "problem": r.problem} for n, r in self._repos.items()}
+
     def describe(self) -> dict[str, JSON]:
         is_on = bool(self._config().github.poll)
         waiting = self._api.waiting

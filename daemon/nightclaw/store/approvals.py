@@ -8,6 +8,7 @@ from nightclaw.core.errors import NotFound, Refused
 from nightclaw.core.ids import new_id
 from nightclaw.core.states import ApprovalState
 from nightclaw.core.types import JSON
+from nightclaw.protocol.messages import iso
 from nightclaw.store import events
 from nightclaw.store.schema import approval
 
@@ -82,8 +83,9 @@ def resolve(
         .values(state=str(wanted), resolved_by=by, resolved_at=now, note=note)
     ).rowcount
     if landed != 1:
+        at = f" at {iso(held.resolved_at)}" if held.resolved_at is not None else ""
         raise Refused(
-            f"{approval_id} is already {held.state}, by {held.resolved_by or 'time'}",
+            f"{approval_id} is already {held.state}, by {held.resolved_by or 'time'}{at}",
             "see `clawctl approvals`",
         )
     data: dict[str, JSON] = {"approval": approval_id, "state": str(wanted), "by": by, "note": note}
@@ -101,6 +103,17 @@ def pending_of_task(conn: Connection, task_id: str) -> list[str]:
         approval.c.task_id == task_id, approval.c.state == str(ApprovalState.PENDING)
     )
     return [str(i) for i in conn.execute(query).scalars()]
+
+
+def waiting(conn: Connection, limit: int = 100) -> list[tuple[str, int]]:
+    """(id, created_at) of what waits for the owner, oldest first."""
+    query = (
+        select(approval.c.id, approval.c.created_at)
+        .where(approval.c.state == str(ApprovalState.PENDING))
+        .order_by(approval.c.created_at)
+        .limit(limit)
+    )
+    return [(str(r.id), int(r.created_at)) for r in conn.execute(query)]
 
 
 def overdue(conn: Connection, now: int) -> list[Approval]:

@@ -1,0 +1,396 @@
+"""The composition root: makes every part, hands each what it needs, starts and stops them in order."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from nightclaw import boot
+from nightclaw.admin.doctor import examine
+from nightclaw.api import control
+from nightclaw.api.ephemeral import Ephemeral
+from nightclaw.api.peer import judge
+from nightclaw.clock import SystemClock
+from nightclaw.config import Config, load
+from nightclaw.core import failpoints
+from nightclaw.core.errors import ConfigError, NightclawError
+from nightclaw.core.ports import Address, Notifier
+from nightclaw.core.types import JSON, JSONObject
+from nightclaw.degraded import serve_degraded
+from nightclaw.desk import FEATURES, Desk
+from nightclaw.diary import Diary, verify
+from nightclaw.doors import doors_of
+from nightclaw.execution.runner import Model, Runner
+from nightclaw.execution.scheduler import Scheduler
+from nightclaw.glance import Glancer
+from nightclaw.housekeeping import Housekeeping
+from nightclaw.ingress import Ingress
+from nightclaw.initiative.decide import Stance
+from nightclaw.initiative.loop import Initiative
+from nightclaw.initiative.presence import Presence
+from nightclaw.listening import Listening
+from nightclaw.notifiers.destinations import build_all
+from nightclaw.outbox import Outbox
+from nightclaw.problems import Problems
+from nightclaw.providers import offline
+from nightclaw.sdnotify import Notify, watchdog_s
+from nightclaw.server import bind_control, serve
+from nightclaw.stance import rule_set
+from nightclaw.store import events, settings
+from nightclaw.store.db import Connection, Store
+from nightclaw.store.journal import StoreJournal
+from nightclaw.supervise import Supervisor
+
+DATABASE = "nightclaw.db"
+SILENCE_S = 90.0
+DRAIN_S = 20.0
+VITAL = ("writer", "initiative", "scheduler")
+NEXT_STEPS = """nightclaw {version} is ready
+  home    {home}
+  socket  {home}/run/control.sock
+  hooks   {ingress}
+
+Try, in another terminal:
+  clawctl status
+  clawctl chat "what can you do?"
+  clawctl init
+"""
+
+
+def run(home: Path, version: str) -> int:
+    """Serve this home until SIGTERM or SIGINT; the exit code. Raises the start-up errors of core.errors."""
+    boot.make_home(home)
+    with boot.locked(home):
+        config = load(home, os.environ)
+        path = home / DATABASE
+        try:
+            boot.ensure_schema(path)
+        except sqlite3.DatabaseError as error:
+            return asyncio.run(serve_degraded(home, config, version, str(error)))
+        return asyncio.run(App(home, config, version).run())
+
+
+class App:
+    """One life of the daemon over one home. The lock is held by the caller."""
+
+    def __init__(self, home: Path, config: Config, version: str) -> None:
+        self.home = home
+        self.config = config
+        self.version = version
+        self.clock = SystemClock()
+        self.problems = Problems()
+        self.store = Store(home / DATABASE)
+        self.notify = Notify(os.environ)
+        self.stop = asyncio.Event()
+        self.drain = asyncio.Event()
+        self.started_at = self.clock.now_ms()
+        self.ingress_address: str | None = None
+        self.supervisor = Supervisor(self.clock, self.problems)
+        self.presence = Presence(self.clock, home / "run" / "presence")
+        self.frames = Ephemeral(lambda: self.store.head.cursor)
+        self.runner = Runner(self.store, self.clock, self._publish, self._day_of)
+        self.desk = Desk(self.store, self.clock, self.presence, self.runner, self.stance, self._switched)
+        self.journal = StoreJournal(self.store, self.clock)
+        self.diary = Diary(self.store, home, lambda: self.config.tz, self.problems)
+        self.outbox = Outbox(
+            self.store,
+            self.clock,
+            lambda: self.config,
+            self.presence,
+            self.problems,
+            self._notifiers,
+            lambda: self.desk.is_paused() or not self.has("notify"),
+        )
+        glancer = Glancer(self.store, self.clock, lambda: self.config.tz, self.problems, self.started_at)
+        self.offline = Model(offline.build({}, {"look": glancer}), offline.MODEL)
+        self.listening = Listening(self)
+        self.safe_mode: str | None = None
+        self.scheduler: Scheduler | None = None
+
+    # What the parts ask
+
+    def has(self, feature: str) -> bool:
+        """A feature is on unless the config or the owner's durable override says no."""
+        held = self.desk.overrides.get(feature)
+        return held if held is not None else self.config.features.get(feature, True)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+    def is_paused(self) -> bool:
+        return self.desk.is_paused()
+
+    def is_attended(self) -> bool:
+        """A client follows right now."""
+        return self.presence.attached > 0
+
+    def last_input_at(self) -> int:
+        return max(self.presence.last_input_at, self.started_at)
+
+    def is_busy(self, kind: str) -> bool:
+        """A turn of this kind of task runs now."""
+        return self.scheduler is not None and self.scheduler.is_running(kind)
+
+    def stance(self) -> Stance:
+        return Stance(
+            rules=rule_set(self.config, self.listening.token_login),
+            presence=self.presence.state(self.clock.now_ms()),
+            has_model=False,
+            shadow=self.config.initiative.shadow,
+        )
+
+    def model_for(self, role: str) -> Model | None:
+        """Who answers a role: chats are answered offline, work waits for a model."""
+        return self.offline if role == "chat" else None
+
+    def _notifiers(self, addresses: Sequence[Address]) -> list[Notifier]:
+        return build_all(addresses, {"clock": self.clock})
+
+    def _publish(self, kind: str, task: str, session: str, data: dict[str, JSON]) -> None:
+        self.frames.publish(kind, self.clock.now_ms(), data, task=task, session=session)
+
+    def _day_of(self, at: int) -> str:
+        return datetime.fromtimestamp(at / 1000, self.config.tz).strftime("%Y-%m-%d")
+
+    def _switched(self) -> None:
+        """Pause, resume or a feature was changed: everyone looks again at once."""
+        self.store.head.wake()
+        self.outbox.nudge()
+        self.listening.apply()
+
+    # Life
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self.reload()))
+        await self.store.open()
+        recovery = await self.store.write(boot.recover, self.clock.now_ms())
+        failpoints.hit("boot.recovered")
+        self.safe_mode = recovery.safe_mode
+        if recovery.safe_mode:
+            self.problems.set(
+                "safe mode", recovery.safe_mode, "`clawctl tasks` shows it; a restart tries again"
+            )
+        await self.desk.load()
+        await self.listening.mirror()
+        ingress = Ingress(
+            self.store, self.clock, await asyncio.to_thread(doors_of, self.config, self.problems),
+            lambda: self.supervisor.stuck(VITAL),
+        )  # fmt: skip
+        self.ingress = ingress
+        self._add_loops(recovery)
+        ending = asyncio.create_task(self._end_with_supervisor())
+        try:
+            await serve(
+                control.build(self._control()),
+                ingress,
+                bind_control(self.home),
+                self.config.ingress.listen,
+                self.problems,
+                self.stop,
+                self.drain,
+                self._ready,
+                peer_of=judge,
+                on_ingress=self._on_ingress,
+            )
+        finally:
+            ending.cancel()
+            await self._close()
+        if self.supervisor.given_up is not None:
+            print(f"nightclaw: {self.supervisor.given_up}\n{self.supervisor.given_up.trace}", file=sys.stderr)
+            return 1
+        return 0
+
+    def _add_loops(self, recovery: boot.Recovery) -> None:
+        initiative = Initiative(
+            self.store,
+            self.clock,
+            self.stance,
+            self.desk.is_paused,
+            lambda: self.supervisor.beat("initiative"),
+        )
+        self.scheduler = scheduler = Scheduler(
+            self.store, self.clock, self.runner, self.model_for, recovery.epoch, self._may_work,
+            lambda: self.supervisor.beat("scheduler"),
+        )  # fmt: skip
+        housekeeping = Housekeeping(
+            self.store, self.clock, lambda: self.config, self.problems, lambda: self.diary.up_to,
+            check_integrity=not recovery.clean,
+        )  # fmt: skip
+        add = self.supervisor.add
+        add("writer", lambda: self.supervisor.prove("writer", self._ping), silence_s=SILENCE_S)
+        add("initiative", initiative.run, silence_s=SILENCE_S)
+        add("scheduler", scheduler.run, silence_s=SILENCE_S)
+        add("diary", self.diary.run)
+        add("outbox", self.outbox.run)
+        add("housekeeping", housekeeping.run, critical=False)
+        add("watch", lambda: self.supervisor.watch(self.notify, watchdog_s(os.environ, os.getpid()), VITAL))
+        self.listening.add_loops(self.supervisor)
+
+    def _may_work(self) -> bool:
+        return not self.desk.is_paused() and self.safe_mode is None
+
+    async def _ping(self) -> object:
+        return await self.store.write(lambda conn: conn.exec_driver_sql("SELECT 1").scalar())
+
+    def _ready(self) -> None:
+        self.supervisor.start()
+        where = self.ingress_address or "closed"
+        print(NEXT_STEPS.format(version=self.version, home=self.home, ingress=where), flush=True)
+        self.notify.ready(f"ready; hooks on {where}")
+
+    def _on_ingress(self, address: str | None) -> None:
+        self.ingress_address = address
+
+    async def _end_with_supervisor(self) -> None:
+        await self.supervisor.ended.wait()
+        self.stop.set()
+
+    async def _close(self) -> None:
+        self.notify.stopping("stopping")
+        late = await self.supervisor.drain(DRAIN_S)
+        if late:
+            print(f"nightclaw: these did not end in time: {', '.join(late)}", file=sys.stderr)
+        try:
+            await self.store.write(_note_stop, self.clock.now_ms(), self.supervisor.given_up is None)
+            await self.diary.catch_up()
+        except (NightclawError, OSError) as error:
+            print(f"nightclaw: the last lines could not be written: {error}", file=sys.stderr)
+        await self.listening.close()
+        await self.store.close()
+        self.notify.close()
+
+    async def reload(self) -> None:
+        """SIGHUP: take the new config, or keep the old one and say why."""
+        self.notify.reloading()
+        try:
+            fresh = await asyncio.to_thread(load, self.home, os.environ)
+        except ConfigError as error:
+            hint = "the old settings stay in force; fix it and reload again"
+            self.problems.set("config", error.message, hint)
+            print(f"nightclaw: reload refused: {error.message}", file=sys.stderr)
+        else:
+            self.problems.set("config", None)
+            self._take_config(fresh)
+            self.ingress.doors = await asyncio.to_thread(doors_of, fresh, self.problems)
+            await self.listening.mirror()
+            self._switched()
+        self.notify.ready("reloaded")
+
+    def _take_config(self, fresh: Config) -> None:
+        moved = [n for n, a, b in (
+            ("[ingress] listen", self.config.ingress.listen, fresh.ingress.listen),
+            ("[web] listen", self.config.web.listen, fresh.web.listen),
+        ) if a != b]  # fmt: skip
+        self.problems.set(
+            "restart", f"{' and '.join(moved)} takes a restart" if moved else None, "restart nightclaw"
+        )
+        self.config = fresh
+
+    # What the control API asks
+
+    def _control(self) -> control.Control:
+        desk, listening = self.desk, self.listening
+        return control.Control(
+            store=self.store,
+            clock=self.clock,
+            presence=self.presence,
+            frames=self.frames,
+            draining=self.drain,
+            home=self.home,
+            socket=self.home / "run" / "control.sock",
+            version=self.version,
+            started_at=self.started_at,
+            tz=lambda: self.config.tz,
+            ingress=lambda: self.ingress_address,
+            models=self._models,
+            budget=lambda: self.config.budget.model_dump(),
+            problems=self.problems.as_json,
+            sources=listening.describe,
+            loops=self.supervisor.ages,
+            is_paused=desk.is_paused,
+            features=self._features,
+            rules=self._rules,
+            chat=desk.chat,
+            interrupt=desk.interrupt,
+            create_task=desk.create_task,
+            cancel_task=desk.cancel_task,
+            retry_task=desk.retry_task,
+            resolve=desk.resolve,
+            pause=desk.pause,
+            resume=desk.resume,
+            set_features=self._set_features,
+            add_schedule=listening.add_schedule,
+            remove_schedule=listening.remove_schedule,
+            run_schedule=listening.run_schedule,
+            add_watch=listening.add_watch,
+            remove_watch=listening.remove_watch,
+            test_notification=self._test_notification,
+            test_rules=desk.test_rules,
+            github=listening.github,
+            connect_github=listening.connect_github,
+            doctor=self._doctor,
+            verify_log=self._verify_log,
+        )
+
+    def _models(self) -> JSONObject:
+        return {"chat": offline.MODEL, "agent": None, "configured": False}
+
+    def _features(self) -> Sequence[Mapping[str, JSON]]:
+        return [
+            {
+                "name": name,
+                "on": self.has(name),
+                "origin": "override" if name in self.desk.overrides else
+                "config" if name in self.config.features else "default",
+                "what": FEATURES[name],
+            }
+            for name in FEATURES
+        ]  # fmt: skip
+
+    def _rules(self) -> Sequence[Mapping[str, JSON]]:
+        return [
+            {
+                "n": n,
+                "name": r.name,
+                "when": r.when,
+                "verdict": str(r.verdict),
+                "cap": str(r.cap) if r.cap else None,
+                "origin": "config",
+            }
+            for n, r in enumerate(self.stance().rules.rules, 1)
+        ]
+
+    async def _set_features(self, wanted: Mapping[str, bool]) -> None:
+        await self.desk.set_features(wanted, FEATURES)
+
+    async def _test_notification(self) -> JSONObject:
+        tested = await self.outbox.test()
+        return {
+            "id": None,
+            "deliveries": [
+                {"to": t.name, "ok": t.error is None, "error": t.error, "hint": t.hint} for t in tested
+            ],
+        }
+
+    async def _doctor(self) -> Sequence[Mapping[str, JSON]]:
+        checks = await asyncio.to_thread(examine, self.home, os.environ)
+        found: list[Mapping[str, JSON]] = [
+            {"check": c.check, "ok": c.ok, "detail": c.detail, "fix": c.fix} for c in checks
+        ]
+        found += [
+            {"check": p.part, "ok": False, "detail": p.message, "fix": p.hint} for p in self.problems.items()
+        ]
+        return found
+
+    async def _verify_log(self) -> JSONObject:
+        report = await asyncio.to_thread(verify, self.home)
+        return report.as_json()
+
+
+def _note_stop(conn: Connection, now: int, clean: bool) -> None:
+    settings.put(conn, settings.CLEAN_STOP, clean)
+    events.append(conn, "daemon.stopping", now, {"clean": clean})
