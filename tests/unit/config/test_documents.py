@@ -23,14 +23,21 @@ def uncommented() -> str:
 
 
 def every_key() -> list[tuple[str, str]]:
-    found = [
-        (table, key)
-        for table in tables()
-        for key in keys_of(table)
-        if f"{table}.{key}".lstrip(".") not in tables()
-    ]
+    found = [(table, key) for table in tables() for key in keys_of(table)]
+    found = [(table, key) for table, key in found if f"{table}.{key}".lstrip(".") not in tables()]
     found = [pair for pair in found if pair not in (("", "models"), ("", "features"))]
     return found + [("models", r) for r in ROLES] + [("features", f) for f in FEATURES]
+
+
+def step(here: object, name: str) -> dict[str, object]:
+    """The table `name` of `here`; entries of a list, or tables with free names, as one."""
+    assert isinstance(here, dict)
+    found = here[name]
+    if name in ("providers", "servers"):
+        found = list(found.values())
+    if isinstance(found, list):
+        return {k: v for row in found if isinstance(row, dict) for k, v in row.items()}
+    return found
 
 
 def test_the_example_is_a_config(short_home: Path) -> None:
@@ -62,16 +69,11 @@ def test_values_shown_as_defaults_are_the_defaults(short_home: Path) -> None:
 
 @pytest.mark.parametrize(("table", "key"), every_key())
 def test_every_key_stands_in_the_example(table: str, key: str) -> None:
-    here: object = tomllib.loads(uncommented())
+    here: dict[str, object] = tomllib.loads(uncommented())
     for part in filter(None, table.split(".")):
-        assert isinstance(here, dict)
-        here = here[part]
-        if table.startswith(("providers", "mcp.servers")) and part in ("providers", "servers"):
-            here = {k: v for row in here.values() for k, v in row.items()}
-        elif isinstance(here, list):
-            here = {k: v for row in here for k, v in row.items()}
+        here = step(here, part)
     if table not in ("watch", "hook", "rule") or key not in WORK:
-        assert isinstance(here, dict) and key in here
+        assert key in here
 
 
 @pytest.mark.parametrize(("table", "key"), every_key())
@@ -88,12 +90,11 @@ def test_every_key_stands_in_the_table(table: str, key: str) -> None:
 
 def test_the_table_names_no_key_that_does_not_exist() -> None:
     known = {f"{table}.{key}".lstrip(".") for table, key in every_key()} | set(tables())
-    text = TABLE.read_text(encoding="utf-8")
-    named = {
-        k
-        for line in text.splitlines()
+    rows = [
+        line.split("|")[1]
+        for line in TABLE.read_text(encoding="utf-8").splitlines()
         if line.startswith("| `")
-        for k in re.findall(r"`([a-z_.NAME]+)`", line.split("|")[1])
-    }
+    ]
+    named = {key for row in rows for key in re.findall(r"`([a-z_.NAME]+)`", row)}
     assert len(named) > 50
     assert not {k.replace(".NAME", "") for k in named} - known

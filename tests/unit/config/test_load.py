@@ -62,9 +62,7 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(short_home: Path) ->
     assert load_text(b'\xef\xbb\xbf[tick]\r\nevery = "1m"\r\n', short_home, {}).tick.every == 60
 
 
-def test_everything_the_sections_say_arrives(short_home: Path) -> None:
-    (short_home / "src").mkdir()
-    text = """
+EVERYTHING = """
 [ingress]
 listen = ":0"
 [models]
@@ -103,7 +101,11 @@ env = { LEVEL = "debug", TOKEN = { env = "KEY" } }
 [features]
 files = false
 """
-    config = read(text, short_home, KEY="k")
+
+
+def test_everything_the_sections_say_arrives(short_home: Path) -> None:
+    (short_home / "src").mkdir()
+    config = read(EVERYTHING, short_home, KEY="k")
     assert config.ingress.listen == Listen("127.0.0.1", 0)
     assert config.models == {"agent": ["ollama/qwen3"], "triage": ["anthropic/claude-haiku-4-5", "offline"]}
     key = config.providers["anthropic"].api_key
