@@ -22,6 +22,9 @@ from nightclaw.store import stream
 from nightclaw.store.stream import EventPage
 
 FOLLOW_PAGE = 200
+FOLLOW_BYTES = 32 * 1024
+"""What a client that stops reading holds in memory, about; a single event may be larger."""
+PAGE_BYTES = 1024 * 1024
 MOST_FOLLOWERS = 500
 LAST_WORDS_S = 1.0
 
@@ -58,7 +61,9 @@ class Pages:
         key = (cursor, session)
         reading = self._reading.get(key)
         if reading is None:
-            reading = asyncio.create_task(self._store.read(stream.page, cursor, FOLLOW_PAGE, session))
+            reading = asyncio.create_task(
+                self._store.read(stream.page, cursor, FOLLOW_PAGE, FOLLOW_BYTES, session)
+            )
             self._reading[key] = reading
             reading.add_done_callback(lambda done: self._forget(key, done))
         return await asyncio.shield(reading)
@@ -105,7 +110,8 @@ async def one_page(control: Control, wanted: Wanted) -> bytes:
         return as_bytes(reset, wanted.is_sse)
     frames: list[tuple[int | None, bytes]] = []
     while len(frames) < wanted.limit:
-        page = await control.store.read(stream.page, cursor, wanted.limit - len(frames), wanted.session)
+        left = wanted.limit - len(frames)
+        page = await control.store.read(stream.page, cursor, left, PAGE_BYTES, wanted.session)
         if not page.frames:
             break
         frames += page.frames

@@ -9,8 +9,6 @@ from nightclaw.protocol.messages import iso
 from nightclaw.store import events
 from nightclaw.store.schema import event
 
-PAGE_BYTES = 256 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
@@ -34,8 +32,8 @@ def kept(conn: Connection) -> Kept:
     return Kept(floor=oldest - 1 if oldest else head, head=head)
 
 
-def page(conn: Connection, after: int, limit: int, session: str | None = None) -> EventPage:
-    """The next events; fewer than `limit` when the log ends or PAGE_BYTES are reached."""
+def page(conn: Connection, after: int, limit: int, most_bytes: int, session: str | None = None) -> EventPage:
+    """The next events: at most `limit`, and no further one once they have `most_bytes`."""
     head = events.head(conn)
     query = select(event).where(event.c.cursor > after).order_by(event.c.cursor).limit(limit)
     if session is not None:
@@ -47,7 +45,7 @@ def page(conn: Connection, after: int, limit: int, session: str | None = None) -
         frame = _frame(r.cursor, r.kind, r.at, r.task_id, r.session_id, r.data)
         frames.append((r.cursor, frame))
         size += len(frame)
-        if size >= PAGE_BYTES:
+        if size >= most_bytes:
             rows.close()
             return EventPage(frames, r.cursor)
     full = len(frames) == limit

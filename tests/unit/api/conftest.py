@@ -1,0 +1,49 @@
+"""A control API behind the real server on a unix socket, over a real store file."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.unit.api.house import Api, House, StepClock, control_of
+
+from nightclaw import boot
+from nightclaw.api.control import build
+from nightclaw.api.peer import judge
+from nightclaw.problems import Problems
+from nightclaw.server import serve
+from nightclaw.server.sockets import bind_control
+from nightclaw.store.db import Store
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    boot.make_database(tmp_path / "nightclaw.db")
+    opened = Store(tmp_path / "nightclaw.db")
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def api(tmp_path: Path, store: Store) -> AsyncIterator[Api]:
+    house, draining, stop, ready = (
+        House(store, StepClock()),
+        asyncio.Event(),
+        asyncio.Event(),
+        asyncio.Event(),
+    )
+    control = control_of(house, tmp_path, draining)
+    app = build(control)
+    listening = bind_control(tmp_path)
+    path = Path(listening.getsockname())
+    serving = asyncio.create_task(
+        serve(app, app, listening, None, Problems(), stop, draining, ready.set, peer_of=judge)
+    )
+    await ready.wait()
+    transport = httpx2.AsyncHTTPTransport(uds=str(path))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://control", timeout=20) as http:
+        yield Api(http, control, house, path, stop, serving)
+    stop.set()
+    await serving
