@@ -15,14 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from nightclaw.core import failpoints
 from nightclaw.core.errors import ConfigError, Fault, HomeLocked, HomeTooNew, NightclawError
 from nightclaw.core.states import TaskState
 from nightclaw.core.types import JSON, NoteDraft
 from nightclaw.store import deliveries, events, notifications, runs, settings, tasks
-from nightclaw.store.db import writer_engine
+from nightclaw.store.db import Connection, writer_engine
 from nightclaw.store.schema import SCHEMA_VERSION, metadata
 
 DEATHS = 3

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from nightclaw.store.db import Connection
 
 from nightclaw.core import failpoints
 from nightclaw.core.errors import ProviderError

@@ -5,7 +5,7 @@ Incidents are followed in memory from the first signal replayed, so a branch tha
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
+from nightclaw.store.db import Connection
 
 from nightclaw.core.types import JSON, Signal, Source, Verdict, final_verdict
 from nightclaw.initiative import incidents, pulls

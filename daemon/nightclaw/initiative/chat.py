@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from nightclaw.store.db import Connection
 
 from nightclaw.core.ids import new_id
 from nightclaw.core.states import TaskState

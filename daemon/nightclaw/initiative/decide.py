@@ -5,7 +5,7 @@ What follows is rows only: a task or an inbox entry, a note in the outbox, facts
 
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection
+from nightclaw.store.db import Connection
 
 from nightclaw.core.ids import new_id
 from nightclaw.core.types import JSON, Signal, Source, Verdict, final_verdict

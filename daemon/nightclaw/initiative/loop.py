@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection
+from nightclaw.store.db import Connection
 
 from nightclaw.core import failpoints
 from nightclaw.core.errors import StoreClosed, StoreUnavailable

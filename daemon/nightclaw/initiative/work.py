@@ -7,7 +7,7 @@ Without a model a task stays proposed and says so.
 import hashlib
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from nightclaw.store.db import Connection
 
 from nightclaw.core.states import TaskState
 from nightclaw.core.types import JSON, Signal, Source, Verdict
