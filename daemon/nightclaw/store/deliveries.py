@@ -13,7 +13,7 @@ from nightclaw.core.telling import HOUR_MS, Hold, Keep, Mute, Plan, Send
 from nightclaw.core.types import NoteDraft
 from nightclaw.store import effects, events, mutes, notifications
 from nightclaw.store.mutes import Mute as MuteRow
-from nightclaw.store.notifications import ID_LENGTH, KIND, NOTE_OF, Notification
+from nightclaw.store.notifications import ID_LENGTH, IN_ORDER, KIND, NOTE_OF, Notification
 from nightclaw.store.schema import effect, notification
 
 _LANE_OF: ColumnElement[str] = func.substr(effect.c.idem_key, ID_LENGTH + 2)
@@ -86,7 +86,7 @@ def waiting_in(conn: Connection, lane: str, limit: int) -> list[Delivery]:
         select(notification, effect.c.id.label("effect_id"), effect.c.created_at.label("since"))
         .join(effect, notification.c.id == NOTE_OF)
         .where(_is_waiting(), _LANE_OF.in_([lane]))
-        .order_by(notification.c.created_at, notification.c.id)
+        .order_by(notification.c.created_at, IN_ORDER)
         .limit(limit)
     )
     return [Delivery(r.effect_id, notifications.notification_of(r), r.since) for r in conn.execute(query)]

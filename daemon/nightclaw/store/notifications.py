@@ -8,7 +8,18 @@ state follows from them: sent with the first that landed, unknown or failed when
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from nightclaw.core import plain
 from nightclaw.core.errors import NotFound
@@ -28,6 +39,7 @@ SAME_TEXT_MS = 24 * 3600 * 1000
 ID_LENGTH = 30  # ntf_ and a ULID
 _NOT_TOLD = ("muted", "shadow", "failed")
 _QUEUED = str(NotificationState.QUEUED)
+IN_ORDER: ColumnElement[int] = literal_column("notification.rowid")  # ids of one millisecond are in no order
 NOTE_OF: ColumnElement[str] = func.substr(effect.c.idem_key, 1, ID_LENGTH)
 
 
@@ -187,7 +199,7 @@ def due(conn: Connection, now: int, limit: int) -> list[Notification]:
     query = (
         select(notification)
         .where(notification.c.state == _QUEUED, notification.c.due_at <= now, ~_lined_up())
-        .order_by(notification.c.due_at, notification.c.created_at, notification.c.id)
+        .order_by(notification.c.due_at, notification.c.created_at, IN_ORDER)
         .limit(limit)
     )
     return [notification_of(r) for r in conn.execute(query)]
@@ -198,9 +210,7 @@ def held_due(conn: Connection, now: int) -> list[Notification]:
     query = select(notification).where(
         notification.c.state == str(NotificationState.HELD), notification.c.due_at <= now
     )
-    return [
-        notification_of(r) for r in conn.execute(query.order_by(notification.c.created_at, notification.c.id))
-    ]
+    return [notification_of(r) for r in conn.execute(query.order_by(notification.c.created_at, IN_ORDER))]
 
 
 def next_due_at(conn: Connection) -> int | None:
@@ -273,5 +283,5 @@ def untold(conn: Connection, since: int, limit: int) -> list[Notification]:
     query = select(notification).where(
         notification.c.created_at > since, notification.c.state.in_(lost), notification.c.kind != TEST
     )
-    ordered = query.order_by(notification.c.created_at, notification.c.id).limit(limit)
+    ordered = query.order_by(notification.c.created_at, IN_ORDER).limit(limit)
     return [notification_of(r) for r in conn.execute(ordered)]
