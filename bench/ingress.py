@@ -1,4 +1,4 @@
-"""Durable webhook acknowledgements: real server, real store, real sockets, against bare fsync'd inserts in the same run.
+"""Durable webhook acknowledgements: real server, store and sockets, against bare fsync'd inserts.
 
     python bench/ingress.py [seconds]
 

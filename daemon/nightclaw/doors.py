@@ -98,7 +98,8 @@ class GithubDoor(Door):
         if repository is not None:
             admitted = self.config.admits(repository, None, None, None)
         else:
-            admitted = any(self.config.admits(None, None, account, None) for account in accounts)
+            named = any(self.config.admits(None, None, account, None) for account in accounts)
+            admitted = named or "*" in self.config.accounts  # an advisory names no account at all
         if admitted:
             return
         if not (self.config.repo or self.config.accounts):

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from nightclaw.core.errors import NightclawError, StoreUnavailable
@@ -58,8 +58,17 @@ class Supervisor:
     at least that often (loops that idle wake every 30 s to do so).
     """
 
-    def __init__(self, clock: Clock, problems: Problems) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        problems: Problems,
+        *,
+        critical_backoff_s: Sequence[float] = CRITICAL_BACKOFF_S,
+        backoff_s: Sequence[float] = BACKOFF_S,
+    ) -> None:
         self._clock = clock
+        self._critical_backoff_s = critical_backoff_s
+        self._backoff_s = backoff_s
         self._problems = problems
         self._loops: dict[str, _Loop] = {}
         self._started = False
@@ -190,7 +199,7 @@ class Supervisor:
         return True
 
     def _backoff(self, loop: _Loop, error: Exception) -> float:
-        steps = CRITICAL_BACKOFF_S if loop.critical else BACKOFF_S
+        steps = self._critical_backoff_s if loop.critical else self._backoff_s
         wait_s = steps[min(loop.streak, len(steps)) - 1]
         hint = error.hint if isinstance(error, NightclawError) else ""
         again = f"it is tried again in {wait_s:.0f} s" if wait_s >= 1 else "it is tried again at once"

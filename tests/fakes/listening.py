@@ -15,7 +15,7 @@ from nightclaw.clock import SystemClock
 from nightclaw.doors import doors_of
 from nightclaw.ingress import Ingress, Receive, Scope, Send, respond
 from nightclaw.problems import Problems
-from nightclaw.server import Limits, bind_control, serve
+from nightclaw.server import DEFAULTS, Limits, bind_control, serve
 from nightclaw.server.connection import PeerOf
 from nightclaw.store.db import Store
 
@@ -49,7 +49,9 @@ class Answer:
 
     @property
     def code(self) -> str:
-        return self.json["error"]["code"]  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
+        error = self.json["error"]
+        assert isinstance(error, dict) and {"code", "message", "hint"} == error.keys()
+        return error["code"]
 
 
 class Line:
@@ -88,8 +90,7 @@ class Line:
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:
         fields = {"Host": "localhost", "Content-Length": str(len(body)), **(headers or {})}
-        head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items())
-        await self.write(head.encode("latin-1") + b"\r\n" + body)
+        await self.write(head_of(method, path, fields) + body)
         answer = await self.read()
         assert answer is not None, "the server hung up"
         return answer
@@ -102,6 +103,11 @@ class Line:
         except ConnectionError:
             pass
         return True
+
+
+def head_of(method: str, path: str, fields: Mapping[str, str]) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+    return "\r\n".join(lines).encode("latin-1")
 
 
 @dataclass
@@ -197,7 +203,7 @@ async def listening(
     toml: str = TOML,
     app: object = control,
     peer_of: PeerOf = peer.judge,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULTS,
 ) -> AsyncIterator[House]:
     """Serve on `home` until the block ends."""
     home.mkdir(exist_ok=True)
