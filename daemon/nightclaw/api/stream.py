@@ -48,6 +48,7 @@ class Wanted:
     session: str | None
     is_sse: bool
     client: str | None = None
+    keep_alive_s: float = wire.KEEP_ALIVE_S
 
 
 class Pages:
@@ -188,8 +189,10 @@ class Follow(Response):
         await send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def _news(self) -> bool:
-        """Wait for a newer event, a frame or the drain; False after KEEP_ALIVE_S without any."""
-        head = asyncio.create_task(self._control.store.head.wait_past(self._cursor, wire.KEEP_ALIVE_S))
+        """Wait for a newer event, a frame or the drain; False after the keep-alive time without any."""
+        head = asyncio.create_task(
+            self._control.store.head.wait_past(self._cursor, self._wanted.keep_alive_s)
+        )
         wake = asyncio.create_task(self._wake.wait())
         try:
             await asyncio.wait({head, wake}, return_when=asyncio.FIRST_COMPLETED)

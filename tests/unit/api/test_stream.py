@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 
 import httpx2
 import pytest
@@ -11,6 +11,7 @@ from tests.unit.api.house import START, Api
 
 from nightclaw.api.ephemeral import WAITING
 from nightclaw.api.metrics import resident_bytes
+from nightclaw.api.stream import Follow, Pages, Wanted
 from nightclaw.store import events
 
 pytestmark = pytest.mark.anyio
@@ -190,6 +191,31 @@ async def test_drain_ends_every_stream_after_its_last_event(api: Api) -> None:
         api.control.draining.set()
         assert (await follower.frame())["kind"] == "daemon.stopping"
         assert await follower.ended()
+
+
+@pytest.mark.parametrize(("is_sse", "sign"), [(False, b"\n"), (True, b": still here\n\n")])
+async def test_a_quiet_stream_shows_that_it_lives(api: Api, is_sse: bool, sign: bytes) -> None:
+    sent: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def send(message: MutableMapping[str, object]) -> None:
+        if (body := message.get("body")) and isinstance(body, bytes):
+            await sent.put(body)
+
+    async def receive() -> MutableMapping[str, object]:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody goes away here")
+
+    follow = Follow(api.control, Pages(api.control), Wanted(None, 1, None, is_sse, keep_alive_s=0.01))
+    await follow.begin()
+    streaming = asyncio.create_task(follow({}, receive, send))
+    async with asyncio.timeout(10):
+        assert [await sent.get() for _ in range(2)] == [sign, sign]
+        await api.event()
+        while (body := await sent.get()) == sign:
+            pass
+        assert b'"cursor":1' in body
+    api.control.draining.set()
+    await streaming
 
 
 async def test_a_client_that_goes_away_is_forgotten_at_once(api: Api) -> None:
