@@ -95,7 +95,27 @@ class Invalid(NightclawError):
 
 
 class ProviderError(NightclawError):
+    """A model call that failed for good. kind: auth, quota, rate, overloaded, server, timeout, network, cut, request,
+    context, model, refused. calls: every call made (core.ports.ModelCall), for the ledger. may_pass: it may work
+    later without the owner doing anything; retry_after_s: what the service asked for."""
+
     code = "provider"
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        kind: str = "server",
+        may_pass: bool = False,
+        retry_after_s: float | None = None,
+        calls: tuple[object, ...] = (),
+    ) -> None:
+        super().__init__(message, hint)
+        self.kind = kind
+        self.may_pass = may_pass
+        self.retry_after_s = retry_after_s
+        self.calls = calls
 
 
 class DeliveryError(NightclawError):

@@ -70,8 +70,21 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """What was streamed so far is void: the answer begins anew (a retry or another model). why: one plain line."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one model call; cost in dollars."""
+    """Tokens of one model call; cost in dollars. input_tokens counts what was neither read from nor written to the
+    prompt cache."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -84,23 +97,51 @@ class Usage:
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "cache_read_tokens": self.cache_read_tokens,
+            "cache_write_tokens": self.cache_write_tokens,
             "cost_usd": round(self.cost_usd, 6),
         }
+
+    def plus(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.cost_usd + other.cost_usd,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One HTTP call to a model, also one that failed: what the ledger keeps. model: `provider/name`. sent_bytes: of
+    the request; to: the host it went to."""
+
+    model: str
+    usage: Usage
+    error: str | None = None
+    to: str = ""
+    sent_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The complete answer of a model call: content blocks in the shape of Anthropic's Messages API."""
+    """The complete answer of a model: content blocks in the shape of Anthropic's Messages API, thinking intact.
+
+    stop_reason: end_turn, tool_use, max_tokens, stop_sequence, refusal. calls: every call it took, the last one
+    answered.
+    """
 
     content: Sequence[JSONObject]
     stop_reason: str
     usage: Usage
     model: str
+    calls: Sequence[ModelCall] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One call. messages: Anthropic Messages shape, oldest first. system: the stable prefix."""
+    """One request. messages: Anthropic Messages shape, oldest first. system and tools are the stable prefix: a
+    provider marks them, and the end of the messages, for caching (at most 4 marks)."""
 
     model: str
     messages: Sequence[JSONObject]
@@ -110,11 +151,13 @@ class ModelRequest:
 
 
 class Provider(Protocol):
-    """One model service. `stream` yields text as it comes and ends with exactly one Reply. Raises ProviderError."""
+    """One model service. `stream` yields deltas as they come and ends with exactly one Reply. Raises ProviderError."""
 
     kind: str
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[TextDelta | Reply]: ...
+    def stream(
+        self, request: ModelRequest
+    ) -> AsyncIterator[TextDelta | ThinkingDelta | Restarted | Reply]: ...
 
 
 Factory = Callable[[Mapping[str, JSON], Mapping[str, object]], object]

@@ -13,7 +13,7 @@ from nightclaw.store.db import Connection
 
 from nightclaw.core import failpoints
 from nightclaw.core.errors import ProviderError
-from nightclaw.core.ports import Clock, Provider, Reply, TextDelta, Usage
+from nightclaw.core.ports import Clock, Provider, Reply, Restarted, TextDelta, ThinkingDelta, Usage
 from nightclaw.core.states import RunState, TaskState
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.execution import context
@@ -103,10 +103,9 @@ class Runner:
 
         async def consume() -> Reply:
             async for part in provider.stream(request):
-                if isinstance(part, TextDelta):
-                    self._publish("text.delta", claim.task.id, claim.task.session, {"text": part.text})
-                else:
+                if isinstance(part, Reply):
                     return part
+                self._tell_delta(claim, part)
             raise ProviderError("the model's answer ended before it was complete")
 
         asking = asyncio.ensure_future(consume())
@@ -118,6 +117,13 @@ class Runner:
             for waiting in (asking, nudged):
                 waiting.cancel()
             await asyncio.gather(asking, nudged, return_exceptions=True)
+
+    def _tell_delta(self, claim: Claim, part: TextDelta | ThinkingDelta | Restarted) -> None:
+        kind = "thinking.delta" if isinstance(part, ThinkingDelta) else "text.delta"
+        data: dict[str, JSON] = (
+            {"text": part.why, "restart": True} if isinstance(part, Restarted) else {"text": part.text}
+        )
+        self._publish(kind, claim.task.id, claim.task.session, data)
 
     # Writes: SQL only, one transaction each
 
