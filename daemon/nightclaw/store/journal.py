@@ -5,7 +5,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from nightclaw.core.ports import Clock
@@ -14,32 +14,45 @@ from nightclaw.store import events, facts, signals
 from nightclaw.store.db import Store
 from nightclaw.store.schema import signal, source_state
 
+_INSERT_STATE = upsert(source_state)
+_PUT_STATE = _INSERT_STATE.on_conflict_do_update(
+    index_elements=["key"], set_={"value": _INSERT_STATE.excluded.value, "at": _INSERT_STATE.excluded.at}
+)
+_DROP_STATE = delete(source_state).where(source_state.c.key == bindparam("gone"))
+_LAST = "\U0010ffff"
 
-def save_states(conn: Connection, states: Mapping[str, bytes], now: int) -> None:
-    for key, value in states.items():
-        row = upsert(source_state).values(key=key, value=value, at=now)
-        conn.execute(
-            row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value, "at": now})
-        )
+
+def save_states(conn: Connection, states: Mapping[str, bytes | None], now: int) -> None:
+    """Keep each state under its key; None drops it."""
+    kept = [{"key": k, "value": v, "at": now} for k, v in states.items() if v is not None]
+    gone = [{"gone": k} for k, v in states.items() if v is None]
+    if kept:
+        conn.execute(_PUT_STATE, kept)
+    if gone:
+        conn.execute(_DROP_STATE, gone)
+
+
+def load_state(conn: Connection, key: str) -> bytes | None:
+    found = conn.execute(select(source_state.c.value).where(source_state.c.key == key)).scalar()
+    return None if found is None else bytes(found)
 
 
 def load_states(conn: Connection, prefix: str) -> dict[str, bytes]:
-    rows = conn.execute(
-        select(source_state.c.key, source_state.c.value).where(
-            source_state.c.key.startswith(prefix, autoescape=True)
-        )
-    )
+    rows = conn.execute(select(source_state.c.key, source_state.c.value).where(_begins_with(prefix)))
     return {str(r.key): bytes(r.value) for r in rows}
 
 
 def drop_states(conn: Connection, prefix: str) -> int:
-    return conn.execute(
-        source_state.delete().where(source_state.c.key.startswith(prefix, autoescape=True))
-    ).rowcount
+    return conn.execute(delete(source_state).where(_begins_with(prefix))).rowcount
 
 
-def _pack(states: Mapping[str, JSON]) -> dict[str, bytes]:
-    return {k: zlib.compress(events.dumps(v).encode(), 1) for k, v in states.items()}
+def _begins_with(prefix: str) -> ColumnElement[bool]:
+    """As a range, which the primary key serves; LIKE would read the whole table."""
+    return and_(source_state.c.key >= prefix, source_state.c.key < prefix + _LAST)
+
+
+def _pack(states: Mapping[str, JSON]) -> dict[str, bytes | None]:
+    return {k: None if v is None else zlib.compress(events.dumps(v).encode(), 1) for k, v in states.items()}
 
 
 def _unpack(blob: bytes) -> JSON:
@@ -68,7 +81,8 @@ class StoreJournal:
         return await self._store.write(write)
 
     async def load(self, key: str) -> JSON:
-        return (await self.load_all(key)).get(key)
+        blob = await self._store.read(load_state, key)
+        return None if blob is None else _unpack(blob)
 
     async def load_all(self, prefix: str) -> dict[str, JSON]:
         blobs = await self._store.read(load_states, prefix)
