@@ -22,7 +22,8 @@ from nightclaw.config.values import nearest
 from nightclaw.core.errors import ConfigError, Fault, Invalid, NotFound
 
 Value = object
-_PART = re.compile(r'"([^"]*)"|\'([^\']*)\'|([^.]+)')
+_PART = re.compile(r'"([^"]+)"|\'([^\']+)\'|([^."\']+)')
+_KEY = re.compile(rf"(?:{_PART.pattern})(?:\.(?:{_PART.pattern}))*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Change:
 def parts_of(key: str) -> list[str]:
     """`github.repo."octo/app".base` as its parts. Raises Invalid for an empty one."""
     parts = [quoted or single or bare for quoted, single, bare in _PART.findall(key)]
-    if not parts or not all(p.strip() for p in parts) or key.strip(".") != key:
+    if not _KEY.fullmatch(key) or not all(p.strip() for p in parts):
         raise Invalid(f"{key!r} is not a key", "write it like tick.every or schedule.brief.cron")
     return [p.strip() for p in parts]
 
