@@ -83,7 +83,8 @@ def drive(
         taken += 1
     while len(latencies) < taken:
         for key, _ in selector.select():
-            sock: socket.socket = key.fileobj
+            sock = key.fileobj
+            assert isinstance(sock, socket.socket)
             got[key.fd] += sock.recv(4096)
             if not got[key.fd].endswith(b"}"):
                 continue

@@ -119,8 +119,13 @@ class House:
     stop: asyncio.Event
     drain: asyncio.Event
     addresses: list[str | None] = field(default_factory=list)
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
     stuck: list[str] = field(default_factory=list)
     serving: asyncio.Task[None] | None = None
+
+    def on_ingress(self, address: str | None) -> None:
+        self.addresses.append(address)
+        self.moved.set()
 
     @property
     def socket(self) -> Path:
@@ -226,7 +231,7 @@ async def listening(
                 house.drain,
                 ready.set,
                 peer_of=peer_of,
-                on_ingress=house.addresses.append,
+                on_ingress=house.on_ingress,
                 limits=limits,
             )
         )

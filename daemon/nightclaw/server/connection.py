@@ -67,7 +67,7 @@ class Connection(HttpToolsProtocol):
         self._owner = server
         self._limits = server.limits
         self._open_air = False
-        self._in_head = True
+        self._in_head = False
         self._in_body = False
         self._head_bytes = 0
         self._body_end = 0.0
@@ -95,7 +95,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._in_body:
             self._due = min(self.loop.time() + self._limits.body_idle_s, self._body_end)
-        else:
+        elif self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
         if self._in_head and self._head_bytes > HEAD_LIMIT and not self.transport.is_closing():
@@ -145,7 +145,6 @@ class Connection(HttpToolsProtocol):
             self._rest()
 
     def _rest(self) -> None:
-        self._head_bytes = 0
         if self._open_air:
             self._arm(self._limits.keep_alive_s)
 
@@ -170,7 +169,7 @@ class Connection(HttpToolsProtocol):
         if now < self._due:
             soon = min(self._due, now + self._limits.header_s)
             self._timer = self.loop.call_at(soon, self._on_timer)
-        elif self._in_body or self._head_bytes:
+        elif self._in_body or self._in_head:
             self._turn_away(408, "timeout", "the request did not arrive in time")
         else:
             self.transport.close()
