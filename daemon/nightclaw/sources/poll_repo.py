@@ -195,7 +195,8 @@ class RepoLook:
         state.absent.pop(name, None)
         self._keep_etag(name, first)
         times = [t for t in (_ms(row.get(listing.time)) for row in rows) if t is not None]
-        state.marks[name] = max([mark or 0, *times]) if times or mark else self._now
+        if times:
+            state.marks[name] = max([mark or 0, *times])
         return rows
 
     def _keep_etag(self, name: str, answer: Answer) -> None:
