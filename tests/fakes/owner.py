@@ -13,9 +13,17 @@ class Hours:
     end: int
 
 
+@dataclass(frozen=True)
+class Place:
+    """core.ports.Address; the url is the phone's name."""
+
+    url: str
+    private: bool = False
+
+
 @dataclass
 class Notify:
-    urls: list[object] = field(default_factory=lambda: ["phone"])
+    urls: list[Place] = field(default_factory=lambda: [Place("phone")])
     quiet_hours: Hours | None = None
     per_hour: int = 100
 

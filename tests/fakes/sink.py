@@ -52,11 +52,13 @@ class Sink:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                wrong = _complaint(self.command, self.headers, raw) if sink.strict else None
+                wrong = _complaint(self.command, dict(self.headers), raw) if sink.strict else None
                 if wrong:
                     sink.complaints.append(wrong)
                     sink.answers.insert(0, (400, {}))
-                body = json.loads(raw) if self._is_json() and not wrong else {"raw": raw.decode()}
+                body: dict[str, object] = (
+                    json.loads(raw) if self._is_json() and not wrong else {"raw": raw.decode()}
+                )
                 sink.bodies.append(body)
                 if sink.hangs:
                     sink.hang.wait(30)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.clock import FakeClock
+from tests.fakes.owner import Owner, Phone, Settings
 from tests.fakes.sink import Sink
+from tests.unit.telling.scene import Scene, make_outbox
 
 from nightclaw.boot import make_database
 from nightclaw.problems import Problems
@@ -37,3 +39,10 @@ def sink() -> Iterator[Sink]:
     found = Sink()
     yield found
     found.close()
+
+
+@pytest.fixture
+def scene(store: Store, clock: FakeClock, problems: Problems) -> Scene:
+    settings, owner, phones = Settings(), Owner(), [Phone("phone"), Phone("tablet")]
+    outbox = make_outbox((store, clock, problems, settings, owner), phones)
+    return Scene(store, clock, problems, settings, owner, phones, outbox)

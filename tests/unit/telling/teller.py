@@ -3,11 +3,13 @@
 import asyncio
 import importlib
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from zoneinfo import ZoneInfo
+
+from tests.fakes.owner import Notify, Owner, Place, Settings
 
 from nightclaw.clock import SystemClock
+from nightclaw.core.ports import Address, Notifier
 from nightclaw.core.types import NoteDraft
 from nightclaw.diary import Diary
 from nightclaw.notifiers.destinations import build_all
@@ -17,43 +19,19 @@ from nightclaw.store import deliveries, events, notifications
 from nightclaw.store.db import Store
 
 
-@dataclass
-class Address:
-    url: str
-    private: bool = False
-
-
-@dataclass
-class Notify:
-    urls: list[Address]
-    quiet_hours: None = None
-    per_hour: int = 100
-
-
-@dataclass
-class Settings:
-    notify: Notify
-    tz: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
-
-
-class Away:
-    def is_looking(self) -> bool:
-        return False
-
-
 async def main(home: Path, url: str, title: str) -> None:
     path, clock, problems = home / "nightclaw.db", SystemClock(), Problems()
     if not path.exists():
         importlib.import_module("nightclaw.boot").make_database(path)
     store = Store(path)
     await store.open()
-    settings = Settings(Notify([Address(url)]))
+    settings = Settings(Notify([Place(url)]))
 
-    def build(urls: object) -> list[object]:
-        return list(build_all(urls, {"clock": clock}))  # type: ignore[arg-type]
+    def build(addresses: Sequence[Address]) -> list[Notifier]:
+        return build_all(addresses, {"clock": clock})
 
     await store.write(deliveries.recover, clock.now_ms())
-    outbox = Outbox(store, clock, lambda: settings, Away(), problems, build)  # type: ignore[arg-type]
+    outbox = Outbox(store, clock, lambda: settings, Owner(), problems, build)
     diary = Diary(store, home, lambda: settings.tz, problems)
     draft = NoteDraft(title, f"about {title}", f"key:{title}", "octo/app", "ci")
     note = await store.write(notifications.queue, draft, now=clock.now_ms())

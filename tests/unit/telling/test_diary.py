@@ -163,7 +163,7 @@ class TestRecovery:
         first, second = sorted(whole)
         cuts = [(n, None) for n in range(before.size, len(whole[first]))]
         cuts += [(len(whole[first]), n) for n in range(len(whole[second]))]
-        for size, later in random.Random(7).sample(cuts, 40):
+        for size, later in random.Random(7).sample(cuts, 25):
             shutil.rmtree(tmp_path / "logs")
             shutil.copytree(kept, tmp_path / "logs")
             folder = tmp_path / "logs/2026/11"
@@ -262,7 +262,7 @@ def log_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_edit_deletion_move_or_insertion_is_found(
     log_home: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -19,7 +19,7 @@ TELLER = Path(__file__).with_name("teller.py")
 
 
 def tell(home: Path, sink: Sink, title: str, failpoint: str = "") -> int:
-    environ = {**os.environ, "NIGHTCLAW_FAILPOINT": failpoint}
+    environ = {**os.environ, "NIGHTCLAW_FAILPOINT": failpoint, "PYTHONPATH": str(TELLER.parents[3])}
     argv = [sys.executable, str(TELLER), str(home), f"json://{sink.address}", title]
     return subprocess.run(argv, env=environ, timeout=50, check=False).returncode
 
@@ -36,12 +36,16 @@ def tell(home: Path, sink: Sink, title: str, failpoint: str = "") -> int:
     ],
 )
 def test_killed_and_started_again(tmp_path: Path, sink: Sink, failpoint: str) -> None:
-    assert tell(tmp_path, sink, "first", failpoint) in (-signal.SIGKILL, 0)
+    assert tell(tmp_path, sink, "first", failpoint) == -signal.SIGKILL
     assert tell(tmp_path, sink, "second") == 0
     titles = [body["title"] for body in sink.bodies]
     texts = "\n".join(str(body["message"]) for body in sink.bodies)
-    assert titles.count("first") == 1 and titles.count("second") == 1
-    assert ("may not have reached you: first" in texts) == (failpoint == "outbox.sent")
+    is_named = "may not have reached you: first" in texts
+    assert titles.count("first") <= 1 and titles.count("second") == 1
+    if failpoint.startswith("outbox"):
+        assert titles.count("first") == 1 and is_named == (failpoint == "outbox.sent")
+    else:  # killed by the diary, whatever the outbox was doing
+        assert titles.count("first") == 1 or is_named
     report = verify(tmp_path)
     assert report.ok and report.head_checked
     cursors = [
@@ -56,14 +60,3 @@ def test_killed_and_started_again(tmp_path: Path, sink: Sink, failpoint: str) ->
     ).fetchall()
     connection.close()
     assert [c for c in cursors if c] == [row[0] for row in worth]
-
-
-def test_the_points_are_really_passed(tmp_path: Path, sink: Sink) -> None:
-    for point in (
-        "outbox.before_send",
-        "outbox.sent",
-        "outbox.settled",
-        "diary.before_write",
-        "diary.written",
-    ):
-        assert tell(tmp_path, sink, point, point) == -signal.SIGKILL
