@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration's revision: what a fresh database is stamped with."""
 
 metadata = MetaData()
@@ -114,6 +114,12 @@ session = Table(
     Column("title", Text, nullable=False),
     Column("created_at", Integer, nullable=False),
     Column("updated_at", Integer, nullable=False),
+    Column("trust", Text, nullable=False, server_default="OWNER"),
+    Column("private", Boolean, nullable=False, server_default=text("0")),
+    Column("origins", Text, nullable=False, server_default="[]"),
+    Column("mode", Text),
+    Column("model", Text),
+    Column("cleared_at", Integer),
 )
 
 task = Table(
@@ -142,6 +148,12 @@ task = Table(
     Column("usage", Text, nullable=False, server_default="{}"),
     Column("created_at", Integer, nullable=False),
     Column("finished_at", Integer),
+    Column("unattended", Text),
+    Column("model", Text),
+    Column("budget_usd", Float),
+    Column("wake_at", Integer),
+    Column("workspace", Text),
+    Index("task_wake", "wake_at", sqlite_where=text("state = 'parked' AND wake_at IS NOT NULL")),
     Index(
         "task_active_subject",
         "subject",
@@ -198,6 +210,73 @@ step = Table(
     Index("step_task", "task_id"),
 )
 
+tool_call = Table(
+    "tool_call",
+    metadata,
+    _id(),
+    Column("step_id", Text, ForeignKey("step.id"), nullable=False),
+    Column("task_id", Text, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("use_id", Text, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("args", Text, nullable=False),
+    Column("digest", Text, nullable=False, server_default=""),
+    Column("state", Text, nullable=False),
+    Column("redo", Text, nullable=False, server_default="once"),
+    Column("level", Integer),
+    Column("rule", Text),
+    Column("approval_id", Text),
+    Column("result", LargeBinary),
+    Column("object_ids", Text, nullable=False, server_default="[]"),
+    Column("started_at", Integer),
+    Column("ended_at", Integer),
+    UniqueConstraint("step_id", "n"),
+    Index("tool_call_task", "task_id"),
+    Index(
+        "tool_call_open", "task_id", "state", sqlite_where=text("state IN ('requested', 'waiting', 'approved', 'running')")
+    ),
+)
+
+grant = Table(
+    "grant",
+    metadata,
+    _id(),
+    Column("tool", Text, nullable=False),
+    Column("matcher", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("min_trust", Text, nullable=False),
+    Column("approval_id", Text),
+    Column("created_at", Integer, nullable=False),
+    Column("expires_at", Integer),
+    Column("revoked_at", Integer),
+)
+
+boundary = Table(
+    "boundary",
+    metadata,
+    _id(),
+    Column("verb", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("said", Text, nullable=False),
+    Column("signal_id", Text),
+    Column("created_at", Integer, nullable=False),
+    Column("revoked_at", Integer),
+)
+
+reservation = Table(
+    "reservation",
+    metadata,
+    _id(),
+    Column("at", Integer, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("task_id", Text),
+    Column("decision_id", Text),
+    Column("model", Text, nullable=False),
+    Column("bound_usd", Float, nullable=False),
+    Column("bound_tokens", Integer, nullable=False),
+)
+
 approval = Table(
     "approval",
     metadata,
@@ -215,6 +294,8 @@ approval = Table(
     Column("resolved_at", Integer),
     Column("note", Text),
     Column("created_at", Integer, nullable=False),
+    Column("options", Text),
+    Column("answer", Text),
     Index("approval_open", "expires_at", sqlite_where=text("state = 'pending'")),
 )
 
