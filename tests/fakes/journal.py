@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nightclaw.core.errors import StoreBusy
+from nightclaw.core.errors import StoreBusy, StoreUnavailable
 from nightclaw.core.types import JSON, Intake, SignalDraft
 
 
@@ -26,6 +26,7 @@ class MemoryJournal:
         self.fact_rows: dict[str, JSON] = {}
         self.writes = 0
         self.busy = 0
+        self.unreadable = False
         self.die_in: int | None = None
         self._owner = owner
         self._changed = asyncio.Event()
@@ -65,6 +66,8 @@ class MemoryJournal:
         return [self._take_in(draft) for draft in drafts]
 
     async def load(self, key: str) -> JSON:
+        if self.unreadable:
+            raise StoreUnavailable("disk I/O error")
         return json.loads(self.states[key]) if key in self.states else None
 
     async def load_all(self, prefix: str) -> dict[str, JSON]:

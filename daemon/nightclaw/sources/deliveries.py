@@ -115,6 +115,8 @@ class Deliveries:
         except Waiting as waiting:
             self._state, self._detail = "waiting", waiting.message
             return min(max((waiting.until - self._clock.now_ms()) / 1000, 1.0), EVERY_S)
+        except (StoreBusy, StoreUnavailable):
+            return FIRST_BACKOFF_S
         except GitHubError as error:
             self._strikes += 1
             self._state, self._detail = "problem", error.message

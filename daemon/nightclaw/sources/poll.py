@@ -23,6 +23,7 @@ from nightclaw.sources.poll_repo import RepoLook
 
 LONGEST_SLEEP_S = 30.0
 FIRST_BACKOFF_S = 15.0
+STORE_PAUSE_S = 5.0
 LONGEST_BACKOFF_S = 900.0
 AT_ONCE = 100
 CALLS_A_LOOK = 10
@@ -109,6 +110,8 @@ class Poll:
                 self._well()
         except Waiting as waiting:
             self._gate = self._in(max((waiting.until - self._clock.now_ms()) / 1000, 1.0))
+        except (StoreBusy, StoreUnavailable):
+            self._gate = self._in(STORE_PAUSE_S)
         except (Offline, Unauthorized) as error:
             self._strikes += 1
             self._ail(error)
@@ -157,7 +160,7 @@ class Poll:
         try:
             await self.look(name)
             repo.strikes, self._strikes = 0, 0
-        except (Offline, Waiting, Unauthorized):
+        except (Offline, Waiting, Unauthorized, StoreBusy, StoreUnavailable):
             repo.due_at, repo.due_mono = 0, 0.0
             raise
         except GitHubError as error:

@@ -200,6 +200,20 @@ async def test_a_push_to_a_pull_request_is_a_synchronize(world: World) -> None:
     assert world.journal.drafts[1].dedupe_key == world.hook("pull_request", pushed)
 
 
+async def test_closed_reopened_and_closed_again_are_three(world: World) -> None:
+    await world.poll.round()
+    bug = gh.issue(5)
+    happened = [("closed", gh.ago(50)), ("reopened", gh.ago(40)), ("closed", gh.ago(30))]
+    bodies = [gh.issues(action, bug | {"closed_at": None}, at=at) for action, at in happened]
+    for body in bodies:
+        world.github.occur("issues", body)
+    for event in world.github.repos["octo/app"].issue_events:  # every row shows the issue as it is now
+        event["issue"] = world.github.repos["octo/app"].issues[5]
+    await world.later()
+    polled = {d.dedupe_key for d in world.journal.drafts if d.kind != "issues.opened"}
+    assert polled == {world.hook("issues", body) for body in bodies} and len(polled) == 3
+
+
 async def test_an_edited_comment_is_an_occurrence_of_its_own(world: World) -> None:
     said = gh.comment(900, "@octocat look", gh.issue())
     world.github.occur("issue_comment", said)

@@ -186,3 +186,12 @@ async def test_a_busy_store_is_tried_again(world: World) -> None:
     world.journal.busy = 2
     await asyncio.wait_for(world.poll.round(), 10)
     assert world.journal.kinds() == ["issues.opened"]
+
+
+async def test_a_store_that_cannot_be_read_is_asked_again_soon(world: World) -> None:
+    world.github.occur("issues", gh.issues("opened", gh.issue()))
+    world.journal.unreadable = True
+    assert await world.poll.round() == pytest.approx(5)
+    world.journal.unreadable = False
+    await world.later(6)
+    assert world.journal.kinds() == ["issues.opened"]
