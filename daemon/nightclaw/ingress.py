@@ -72,10 +72,21 @@ class _Gone(Exception):
 
 
 class Ingress:
-    """The ASGI app. `stuck()` names what does not beat; `doors` may be replaced at any time."""
+    """The ASGI app. `stuck()` names what does not beat; `doors` may be replaced at any time.
 
-    def __init__(self, store: Store, clock: Clock, doors: Doors, stuck: Callable[[], Sequence[str]]) -> None:
+    `is_on("github")` and `is_on("hooks")`: the kill switches; a door that is switched off asks to come again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        doors: Doors,
+        stuck: Callable[[], Sequence[str]],
+        is_on: Callable[[str], bool] = lambda feature: True,
+    ) -> None:
         self.doors = doors
+        self._is_on = is_on
         self._store = store
         self._clock = clock
         self._stuck = stuck
@@ -117,6 +128,10 @@ class Ingress:
         if door is None:
             stuck = list(self._stuck())
             return (503, {"ok": False, "stuck": stuck}) if stuck else (200, {"ok": True})
+        feature = "github" if door is doors.github else "hooks"
+        if not self._is_on(feature):
+            hint = f"`clawctl features` shows the switches; turn {feature} on"
+            raise Turned(503, "switched_off", f"{feature} is switched off", hint, retry_after_s=600)
         return await self._deliver(door, headers, declared, receive)
 
     async def _deliver(

@@ -121,6 +121,7 @@ class House:
     addresses: list[str | None] = field(default_factory=list)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     stuck: list[str] = field(default_factory=list)
+    off: set[str] = field(default_factory=set)
     serving: asyncio.Task[None] | None = None
 
     def on_ingress(self, address: str | None) -> None:
@@ -217,8 +218,10 @@ async def listening(
     problems = Problems()
     async with open_store(home / "nightclaw.db") as store:
         stuck: list[str] = []
-        ingress = Ingress(store, SystemClock(), doors_of(loaded, problems), lambda: stuck)
-        house = House(home, store, ingress, problems, asyncio.Event(), asyncio.Event(), stuck=stuck)
+        off: set[str] = set()
+        doors = doors_of(loaded, problems)
+        ingress = Ingress(store, SystemClock(), doors, lambda: stuck, lambda feature: feature not in off)
+        house = House(home, store, ingress, problems, asyncio.Event(), asyncio.Event(), stuck=stuck, off=off)
         ready = asyncio.Event()
         house.serving = asyncio.create_task(
             serve(

@@ -292,6 +292,15 @@ async def test_an_event_without_a_repository_needs_a_listed_account(house: House
     assert (await house.deliver(installed("evil"), **{"X-GitHub-Event": "organization"})).status == 403
 
 
+async def test_a_switched_off_door_keeps_nothing_and_says_so(house: House) -> None:
+    house.off.add("github")
+    answer = await house.deliver(GOOD)
+    assert (answer.status, answer.code) == (503, "switched_off")
+    assert signals_in(house) == []
+    house.off.clear()
+    assert (await house.deliver(GOOD)).status == 202
+
+
 async def test_a_full_queue_says_when_to_come_back_and_then_takes_it(house: House) -> None:
     gate = threading.Event()
 
