@@ -42,6 +42,9 @@ class Diary:
         self._zone = zone
         self._problems = problems
         self._at: Head | None = None  # None: what the files hold is to be read again
+        self._appending: asyncio.Future[Head] | None = (
+            None  # outlives a cancelled write: a thread cannot be stopped
+        )
         self._saved = 0
         self.up_to = 0  # the cursor read so far: older events are no longer needed here
 
@@ -90,7 +93,9 @@ class Diary:
         assert self._at is not None
         failpoints.hit("diary.before_write")
         before, self._at = self._at, None
-        self._at = await asyncio.to_thread(append, self._logs, before, lines, self._zone())
+        work = asyncio.to_thread(append, self._logs, before, lines, self._zone())
+        self._appending = asyncio.ensure_future(work)
+        self._at = await asyncio.shield(self._appending)
         failpoints.hit("diary.written")
         await self._save(self._at)
 
@@ -100,6 +105,8 @@ class Diary:
 
     async def _find_place(self) -> None:
         """Where the log goes on: after the store's head, or after the lines that follow it on the disk."""
+        if self._appending is not None:
+            await asyncio.gather(self._appending, return_exceptions=True)
         head, newest = await self._store.read(rows.place)
         if head is None:  # a new store; an older log is continued, its events are not ours
             head = await asyncio.to_thread(end_of, self._logs)

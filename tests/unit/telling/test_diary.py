@@ -147,6 +147,20 @@ class TestRecovery:
         assert await again.catch_up() == 1
         assert verify(tmp_path).ok and problems.items() == []
 
+    async def test_cancelled_at_any_moment_it_goes_on_with_no_line_twice(
+        self, store: Store, diary: Diary, tmp_path: Path
+    ) -> None:
+        for i in range(40):
+            await tell(store, NOON + i)
+            writing = asyncio.create_task(diary.catch_up())
+            for _ in range(i % 8):
+                await asyncio.sleep(0.0005)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+        await diary.catch_up()
+        report = verify(tmp_path)
+        assert report.ok and report.lines == 41
+
     async def test_a_write_torn_at_any_byte_ends_whole(
         self, store: Store, tmp_path: Path, problems: Problems
     ) -> None:
