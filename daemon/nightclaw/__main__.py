@@ -61,7 +61,7 @@ def _run(args: list[str]) -> int:
 def _check_config(args: list[str]) -> int:
     from nightclaw.admin.cli import admin_main
 
-    return admin_main(["config-check", *args])
+    return admin_main(["check-config", *args])
 
 
 def _failpoints(args: list[str]) -> int:

@@ -65,6 +65,7 @@ def run(home: Path, version: str) -> int:
     """Serve this home until SIGTERM or SIGINT; the exit code. Raises the start-up errors of core.errors."""
     boot.make_home(home)
     with boot.locked(home):
+        boot.finish_restore(home)
         config = load(home, os.environ)
         path = home / DATABASE
         try:

@@ -76,6 +76,14 @@ def locked(home: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def finish_restore(home: Path) -> None:
+    """Complete a restore that was killed after it was decided, before anything of the home is read."""
+    if any((home / "backups").glob("restore-*")):
+        from nightclaw.admin.restore import finish_interrupted
+
+        finish_interrupted(home)
+
+
 def ensure_schema(path: Path) -> None:
     """Bring the database to this program's schema: make it, or copy and upgrade it, or refuse a newer one.
 

@@ -149,7 +149,7 @@ def _log_verify(request: Request) -> int:
     found = verify(request.home)
     bad = found.first_bad
     where = f"{bad.file}:{bad.line}: {bad.reason}" if bad else ""
-    good = f"the chain holds: {found.lines} lines over {found.days} days"
+    good = f"the chain holds: {found.lines} lines over {found.days} day{'' if found.days == 1 else 's'}"
     request.out.answer(found.as_json(), [good if found.ok else f"the chain is broken at {where}"])
     return DONE if found.ok else FAILED
 

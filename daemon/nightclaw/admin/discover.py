@@ -8,8 +8,6 @@ import os
 import re
 import shutil
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +134,8 @@ KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 
 def find_local_models(env: Mapping[str, str], timeout_s: float = 1.0) -> list[str]:
     """Models of an Ollama on this machine, none when nothing answers. OLLAMA_HOST is honoured when it is local."""
+    import urllib.request  # brings TLS and more: only for those who ask
+
     host = re.sub(r"^https?://", "", env.get("OLLAMA_HOST", "")).rstrip("/") or OLLAMA
     if host.rpartition(":")[0] not in ("127.0.0.1", "localhost", "[::1]"):
         host = OLLAMA

@@ -101,7 +101,7 @@ def _home(home: Path) -> Iterator[Check]:
     else:
         yield Check("home", True, f"{home} (mode {mode:04o})")
     file = home / FILE
-    if file.exists() and file.stat().st_mode & 0o077:
+    if mode & 0o077 and file.exists() and file.stat().st_mode & 0o077:
         yield Check("config file", False, f"{file} can be read by others", f"chmod 600 {file}")
 
 

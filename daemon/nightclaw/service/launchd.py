@@ -4,7 +4,6 @@ What it says is `deploy/dev.nightclaw.daemon.plist` of the source tree, which a 
 """
 
 import os
-import plistlib
 import re
 from pathlib import Path
 
@@ -24,6 +23,8 @@ def log_path(daemon: Daemon) -> Path:
 
 
 def render(daemon: Daemon) -> str:
+    import plistlib
+
     log = str(log_path(daemon))
     agent = {
         "Label": LABEL,

@@ -287,3 +287,12 @@ def test_a_damaged_database_is_not_backed_up_as_if_it_were_sound(full: Path) -> 
     with pytest.raises(NightclawError, match=r"damaged|cannot be read"):
         back_up(full, None)
     assert list((full / "backups").iterdir()) == []
+
+
+def test_a_daemon_completes_a_restore_before_it_reads_the_home(admin: Admin, full: Path) -> None:
+    then = contents(full)
+    made = back_up(full, None)
+    (full / "ORDERS.md").write_text("be quick\n")
+    assert admin("restore", str(made.path), NIGHTCLAW_FAILPOINT="restore.decided").returncode == -9
+    boot.finish_restore(full)
+    assert contents(full) == then
