@@ -95,9 +95,9 @@ class Diary:
         before, self._at = self._at, None
         work = asyncio.to_thread(append, self._logs, before, lines, self._zone())
         self._appending = asyncio.ensure_future(work)
-        self._at = await asyncio.shield(self._appending)
+        self._at = written = await asyncio.shield(self._appending)
         failpoints.hit("diary.written")
-        await self._save(self._at)
+        await self._save(written)
 
     async def _save(self, head: Head) -> None:
         await self._store.write(rows.save_head, head)
