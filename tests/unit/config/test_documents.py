@@ -98,3 +98,9 @@ def test_the_table_names_no_key_that_does_not_exist() -> None:
     named = {key for row in rows for key in re.findall(r"`([a-z_.NAME]+)`", row)}
     assert len(named) > 50
     assert not {k.replace(".NAME", "") for k in named} - known
+
+
+def test_the_daemon_switches_what_the_config_names() -> None:
+    from nightclaw.desk import FEATURES as SWITCHES
+
+    assert set(SWITCHES) == set(FEATURES)
