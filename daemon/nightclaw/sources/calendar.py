@@ -182,7 +182,8 @@ def _next_exact(spec: Spec, after_ms: int, tz: tzinfo) -> int | None:
     if spec.cron is not None:
         return next_cron(spec.cron, after_ms, tz)
     if spec.every_ms is not None:
-        return spec.anchor + ((after_ms - spec.anchor) // spec.every_ms + 1) * spec.every_ms
+        steps = (after_ms - spec.anchor) // spec.every_ms + 1
+        return spec.anchor + (steps or 1) * spec.every_ms  # the anchor itself, its creation, is no slot
     found = _moment_of(spec.at)
     at = milliseconds(found) if found.tzinfo is not None else instant_of(found, tz)
     return at if at > after_ms else None

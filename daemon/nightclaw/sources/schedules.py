@@ -152,7 +152,7 @@ class Schedules:
             if at is not None and at > now:
                 waiting.append((row.id, at))
         self._count, self._next_at = len(rows), min((at for _, at in waiting), default=None)
-        self._set_alarms(waiting, now)
+        await self._set_alarms(waiting, now)
 
     # What the owner asks for
 
@@ -273,13 +273,14 @@ class Schedules:
         before, self._seen = self._seen, (now, monotonic)
         return before is not None and now - before[0] < (monotonic - before[1]) * 1000 - BACK_MS
 
-    def _set_alarms(self, waiting: Sequence[tuple[str, int]], now: int) -> None:
+    async def _set_alarms(self, waiting: Sequence[tuple[str, int]], now: int) -> None:
         """A date in the library's timer for each row due before the next look; the rest can wait for that look."""
         soon = [(row_id, at - now) for row_id, at in waiting if at - now <= CHECK_S * 1000]
         if not soon:
             return
         if self._alarms is None:
-            self._alarms = _alarm_clock()
+            self._alarms = await asyncio.to_thread(_alarm_clock)
+            self._alarms.start()
         from apscheduler.triggers.date import DateTrigger
 
         moment = datetime.now(UTC)
@@ -292,12 +293,10 @@ class Schedules:
 
 
 def _alarm_clock() -> "AsyncIOScheduler":
-    """The library's timer, started: late alarms still ring, and ring once. Imported with the first schedule."""
+    """The library's timer: late alarms still ring, and ring once. Its import waits for the first schedule."""
     from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-    alarms = AsyncIOScheduler(
+    return AsyncIOScheduler(
         timezone=UTC,
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
     )
-    alarms.start()
-    return alarms
