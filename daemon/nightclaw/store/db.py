@@ -23,6 +23,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 from nightclaw.core import failpoints
 from nightclaw.core.errors import StoreBusy, StoreClosed, StoreUnavailable
 
+__all__ = ["Connection", "Head", "Store", "reader_engine", "writer_engine"]
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -163,6 +165,7 @@ class Store:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._readers: AsyncEngine | None = None
         self._closing = False
+        self._reading: set[asyncio.Task[object]] = set()
         self._unchecked = 0  # writes since the last checkpoint
         self._pages_a_write = 16.0
         self._wal_bytes = (
@@ -189,6 +192,7 @@ class Store:
         self._queue.put(None)
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
+        await asyncio.gather(*self._reading, return_exceptions=True)
         if self._readers is not None:
             await self._readers.dispose()
 
@@ -218,8 +222,11 @@ class Store:
         return await self.write(f, *args, **kwargs)
 
     async def read(self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `f(conn, …)` on a read-only connection, one consistent snapshot."""
-        if self._readers is None:
+        """Run `f(conn, …)` on a read-only connection, one consistent snapshot.
+
+        A read whose caller is cancelled runs to its end by itself: cut in the middle it would cost the connection.
+        """
+        if self._readers is None or self._closing:
             raise StoreClosed("the store is not open")
 
         def inside(conn: Connection) -> T:
@@ -229,8 +236,19 @@ class Store:
             finally:
                 conn.exec_driver_sql("ROLLBACK")
 
+        reading = asyncio.ensure_future(self._read(self._readers, inside))
+        self._reading.add(cast(asyncio.Task[object], reading))
+        reading.add_done_callback(self._read_ended)
+        return await asyncio.shield(reading)
+
+    def _read_ended(self, reading: asyncio.Task[T]) -> None:
+        self._reading.discard(cast(asyncio.Task[object], reading))
+        if not reading.cancelled():
+            reading.exception()  # the caller has it; a cancelled caller does not miss it
+
+    async def _read(self, readers: AsyncEngine, inside: Callable[[Connection], T]) -> T:
         try:
-            async with self._readers.connect() as conn:
+            async with readers.connect() as conn:
                 return await conn.run_sync(inside)
         except DatabaseError as error:
             if _is_disk_fault(error):
