@@ -41,7 +41,9 @@ async def api(tmp_path: Path, store: Store) -> AsyncIterator[Api]:
     serving = asyncio.create_task(
         serve(app, app, listening, None, Problems(), stop, draining, ready.set, peer_of=judge)
     )
-    await ready.wait()
+    started = asyncio.create_task(ready.wait())
+    await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)
+    assert started.done(), serving.exception()
     transport = httpx2.AsyncHTTPTransport(uds=str(path))
     async with httpx2.AsyncClient(transport=transport, base_url="http://control", timeout=20) as http:
         yield Api(http, control, house, path, stop, serving)

@@ -22,6 +22,8 @@ TASK_KEYS = [
     *("verified", "created_at", "finished_at", "result", "usage"),
 ]
 
+NOBODY = "sig_01M7Q5CQG0N3CR2GHQ1V1SHYSJ"
+
 
 def tick(n: int) -> SignalDraft:
     return SignalDraft(
@@ -236,7 +238,7 @@ async def test_log_is_the_file_from_an_offset_on(api: Api) -> None:
         ("DELETE", "/v1/status", None, 405, "method_not_allowed"),
         ("GET", "/v1/tasks/tsk_0", None, 404, "not_found"),
         ("GET", "/v1/why/sig_0", None, 404, "not_found"),
-        ("GET", f"/v1/why/{new_id('sig', START)}", None, 404, "not_found"),
+        ("GET", f"/v1/why/{NOBODY}", None, 404, "not_found"),
         ("GET", "/v1/sessions/main", None, 404, "not_found"),
         ("POST", "/v1/tasks/tsk_0/cancel", {}, 404, "not_found"),
         ("POST", "/v1/tasks/tsk_0/undo", {}, 404, "not_found"),
