@@ -19,7 +19,6 @@ _FROM = {
     "github": "GitHub",
     "hook": "a hook",
     "file": "the file watch",
-    "chat": "you",
     "idle": "the idle clock",
 }
 _TRUST = {
@@ -98,9 +97,15 @@ def _opening(teller: Teller, trail: "Trail") -> Iterator[str]:
 
 
 def _came_in(teller: Teller, r: RowMapping) -> str:
-    said = f"At {teller.when(r['created_at'])} {_FROM.get(r['source'], r['source'])} brought {r['kind']}"
-    by = f" by {plain(r['actor'], 60)}" if r["actor"] and r["source"] != "chat" else ""
-    return f"{said} about {r['subject']}{by}: {_quoted(r['title'])}; it counts as {_TRUST.get(r['trust'], r['trust'])}."
+    at, title = teller.when(r["created_at"]), _quoted(r["title"])
+    counts = f"it counts as {_TRUST.get(r['trust'], r['trust'])}."
+    if r["source"] == "chat":
+        return f"At {at} you wrote in the conversation {r['session_id'] or 'main'}: {title}; {counts}"
+    if r["actor"] == "owner" and r["trust"] == "OWNER":
+        return f"At {at} you told the daemon of {r['kind']} about {r['subject']}: {title}; {counts}"
+    by = f" by {plain(r['actor'], 60)}" if r["actor"] else ""
+    source = _FROM.get(r["source"], r["source"])
+    return f"At {at} {source} brought {r['kind']} about {r['subject']}{by}: {title}; {counts}"
 
 
 def _waits(teller: Teller, r: RowMapping) -> Iterator[str]:
@@ -196,7 +201,7 @@ def _task(teller: Teller, trail: "Trail", t: RowMapping) -> Iterator[str]:
     else:
         checked = {None: "", True: ", verified", False: ", not verified"}[_flag(t["verified"])]
         usage = figures(t["usage"])
-        cost = f" It used {_figures(usage)}." if usage else ""
+        cost = f" It used {_figures(usage)}." if usage.get("input_tokens") else ""
         result = f": {_quoted(t['result'])}" if t["result"] else "."
         yield f"The task is {state}{checked}{teller.then(t['finished_at'])}{result}{cost}"
 

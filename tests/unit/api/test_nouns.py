@@ -5,7 +5,6 @@ import json
 import pytest
 from tests.unit.api.house import START, Api
 
-from nightclaw.core.ids import new_id
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import SignalDraft, Source
 from nightclaw.store import approvals, signals

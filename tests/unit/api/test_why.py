@@ -266,6 +266,18 @@ async def test_strangers_text_is_plain_wherever_it_stands(store: Store) -> None:
     assert all(t.isprintable() for t in every)
 
 
+async def test_the_owners_own_words_are_told_as_such(api: Api) -> None:
+    said = await api.post("/v1/chat", {"text": "why is main red?", "session": "main"}, 202)
+    lines = (await api.get(f"/v1/why/{said['signal']}"))["story"]
+    assert isinstance(lines, list)
+    assert lines[0].startswith(
+        "At 2026-11-18 11:06:40 you wrote in the conversation main: “why is main red?”"
+    )
+    told_of = await api.post("/v1/signals", {"title": "Disk full", "kind": "disk", "subject": "nas"}, 202)
+    lines = (await api.get(f"/v1/why/{told_of['signal']}"))["story"]
+    assert isinstance(lines, list) and "you told the daemon of disk about nas: “Disk full”" in lines[0]
+
+
 async def test_many_signals_in_one_decision_are_counted_and_few_are_told(store: Store) -> None:
     def write(conn: Connection) -> str:
         return decided(conn, [took(conn, f"signal {n}", key=f"k{n}") for n in range(80)])
