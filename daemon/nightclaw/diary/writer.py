@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from nightclaw.core import failpoints
 from nightclaw.core.errors import StoreBusy, StoreUnavailable
@@ -22,6 +23,9 @@ from nightclaw.diary.words import KINDS, told
 from nightclaw.store import diary as rows
 from nightclaw.store.db import Store
 from nightclaw.store.diary import Entry, Head
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PAGE = 200
 GATHER_S = 0.1
@@ -42,9 +46,8 @@ class Diary:
         self._zone = zone
         self._problems = problems
         self._at: Head | None = None  # None: what the files hold is to be read again
-        self._appending: asyncio.Future[Head] | None = (
-            None  # outlives a cancelled write: a thread cannot be stopped
-        )
+        self._file_free = asyncio.Event()
+        self._file_free.set()
         self._saved = 0
         self.up_to = 0  # the cursor read so far: older events are no longer needed here
 
@@ -93,25 +96,37 @@ class Diary:
         assert self._at is not None
         failpoints.hit("diary.before_write")
         before, self._at = self._at, None
-        work = asyncio.to_thread(append, self._logs, before, lines, self._zone())
-        self._appending = asyncio.ensure_future(work)
-        self._at = written = await asyncio.shield(self._appending)
+        head = await self._in_turn(append, self._logs, before, lines, self._zone())
+        self.up_to = max(self.up_to, head.cursor)
         failpoints.hit("diary.written")
-        await self._save(written)
+        await self._save(head)
+        self._at = head
 
     async def _save(self, head: Head) -> None:
         await self._store.write(rows.save_head, head)
-        self._saved = self.up_to = max(self.up_to, head.cursor)
+        self._saved = head.cursor
+
+    async def _in_turn(self, f: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `f` in a thread once the one before has ended; a thread goes on when its caller is cancelled."""
+        await self._file_free.wait()
+        self._file_free.clear()
+        work = asyncio.ensure_future(asyncio.to_thread(f, *args, **kwargs))
+        work.add_done_callback(self._ended)
+        return await asyncio.shield(work)
+
+    def _ended(self, work: asyncio.Task[T]) -> None:
+        if not work.cancelled():
+            work.exception()  # seen, should nobody wait for it any more
+        self._file_free.set()
 
     async def _find_place(self) -> None:
         """Where the log goes on: after the store's head, or after the lines that follow it on the disk."""
-        if self._appending is not None:
-            await asyncio.gather(self._appending, return_exceptions=True)
+        await self._file_free.wait()
         head, newest = await self._store.read(rows.place)
         if head is None:  # a new store; an older log is continued, its events are not ours
-            head = await asyncio.to_thread(end_of, self._logs)
+            head = await self._in_turn(end_of, self._logs)
             await self._store.write(rows.save_head, head)
-        place, foreign = await asyncio.to_thread(settle_tail, self._logs, head, newest)
+        place, foreign = await self._in_turn(settle_tail, self._logs, head, newest)
         problem = f"the daily log was changed from outside ({foreign})" if foreign else None
         self._problems.set("diary", problem, "see `clawctl log --verify`")
         self._at, self._saved, self.up_to = place, head.cursor, max(self.up_to, place.cursor)

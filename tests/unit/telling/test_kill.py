@@ -32,7 +32,6 @@ def tell(home: Path, sink: Sink, title: str, failpoint: str = "") -> int:
         "outbox.settled",
         "diary.before_write",
         "diary.written",
-        "diary.written:2",
     ],
 )
 def test_killed_and_started_again(tmp_path: Path, sink: Sink, failpoint: str) -> None:
