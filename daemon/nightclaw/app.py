@@ -179,7 +179,7 @@ class App:
         await self.listening.mirror()
         ingress = Ingress(
             self.store, self.clock, await asyncio.to_thread(doors_of, self.config, self.problems),
-            lambda: self.supervisor.stuck(VITAL),
+            lambda: self.supervisor.stuck(VITAL), self.has,
         )  # fmt: skip
         self.ingress = ingress
         self._add_loops(recovery)

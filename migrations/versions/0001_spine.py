@@ -77,14 +77,10 @@ CREATE TABLE delivery (
     body_hash TEXT NOT NULL,
     signal_id TEXT NOT NULL,
     at INTEGER NOT NULL,
-    PRIMARY KEY (hook, delivery_id)
+    PRIMARY KEY (hook, delivery_id),
+    UNIQUE (hook, body_hash)
 )
-    """,
-    """
-CREATE INDEX delivery_at ON delivery (at)
-    """,
-    """
-CREATE INDEX delivery_body ON delivery (hook, body_hash)
+ WITHOUT ROWID
     """,
     """
 CREATE TABLE effect (

@@ -72,7 +72,7 @@ class InitiativeConfig(Part):
 
 
 class TickConfig(Part):
-    every: Duration = written("5m", ge=1)
+    every: Duration = written("5m", ge=0.05)
     max: Duration | None = None
 
     @model_validator(mode="after")

@@ -22,6 +22,17 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
+class CallState(StrEnum):
+    REQUESTED = "requested"
+    DENIED = "denied"
+    WAITING = "waiting"
+    APPROVED = "approved"
+    RUNNING = "running"
+    OK = "ok"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+
 class ApprovalState(StrEnum):
     PENDING = "pending"
     GRANTED = "granted"
@@ -55,6 +66,7 @@ class NotificationState(StrEnum):
 
 
 _T, _R, _A, _E, _N = TaskState, RunState, ApprovalState, EffectState, NotificationState
+_C = CallState
 
 # By kind first: members of two enums with the same word are equal, so one flat table would mix their lives.
 TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
@@ -76,7 +88,15 @@ TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
         _R.FAILED: frozenset(),
     },
     ApprovalState: {
-        _A.PENDING: frozenset({_A.GRANTED, _A.DENIED, _A.EXPIRED, _A.WITHDRAWN}),
+        _C.REQUESTED: frozenset({_C.DENIED, _C.WAITING, _C.RUNNING, _C.ERROR}),
+    _C.WAITING: frozenset({_C.APPROVED, _C.DENIED, _C.ERROR}),
+    _C.APPROVED: frozenset({_C.RUNNING, _C.ERROR, _C.DENIED}),
+    _C.RUNNING: frozenset({_C.OK, _C.ERROR, _C.UNKNOWN, _C.WAITING}),
+    _C.DENIED: frozenset(),
+    _C.OK: frozenset(),
+    _C.ERROR: frozenset(),
+    _C.UNKNOWN: frozenset(),
+    _A.PENDING: frozenset({_A.GRANTED, _A.DENIED, _A.EXPIRED, _A.WITHDRAWN}),
         _A.GRANTED: frozenset(),
         _A.DENIED: frozenset(),
         _A.EXPIRED: frozenset(),

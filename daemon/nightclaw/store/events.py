@@ -4,12 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, select
 
 from nightclaw.core.types import JSON, JSONObject
+from nightclaw.store.driver import driver
 from nightclaw.store.schema import event
 
-_INSERT = insert(event)
+_INSERT = "INSERT INTO event (kind, at, task_id, session_id, data) VALUES (?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,7 @@ def append(
     session: str | None = None,
 ) -> int:
     """Add one event and return its cursor; the writer publishes it to the Head after the commit."""
-    row = {"kind": kind, "at": at, "task_id": task, "session_id": session, "data": dumps(data)}
-    cursor = int(conn.execute(_INSERT, row).lastrowid)
+    cursor = driver(conn).execute(_INSERT, (kind, at, task, session, dumps(data))).lastrowid or 0
     conn.info["head"] = max(int(conn.info.get("head", 0)), cursor)
     return cursor
 

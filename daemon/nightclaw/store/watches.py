@@ -44,7 +44,7 @@ def mirror(conn: Connection, specs: Sequence[WatchSpec], now: int) -> bool:
 
 def all_of(conn: Connection) -> list[Watch]:
     """Every watch row, oldest first."""
-    rows = conn.execute(select(watch).order_by(watch.c.created_at, watch.c.id)).mappings()
+    rows = conn.execute(select(watch).order_by(watch.c.created_at, watch.c.name)).mappings()
     return [_watch(r) for r in rows]
 
 
