@@ -23,6 +23,9 @@ PREFIXES = {
     "sch": "schedule",
     "wat": "watch",
     "inb": "inbox",
+    "rsv": "reservation",
+    "grt": "grant",
+    "bnd": "boundary",
 }
 _SHAPE = re.compile(r"^([a-z]{3})_[0-9A-HJKMNP-TV-Z]{26}$")
 

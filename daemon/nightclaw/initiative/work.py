@@ -103,9 +103,7 @@ def _propose(conn: Connection, task_id: str, session: str, signal: Signal, conte
         "trust": str(signal.trust),
     }
     digest = hashlib.sha256(events.dumps({"task": task_id, **facts}).encode()).hexdigest()
-    return approvals.request(
-        conn, kind="proposal", task=task_id, session=session, facts=facts, digest=digest, now=now
-    )
+    return approvals.request(conn, approvals.Question("proposal", task_id, session, facts, digest), now)
 
 
 def _content(signal: Signal, judgement: Judgement) -> str:

@@ -1,5 +1,6 @@
 """Approvals: questions to the owner that outlive every client. Answered once, by compare-and-set."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
@@ -7,7 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 from nightclaw.core.errors import NotFound, Refused
 from nightclaw.core.ids import new_id
 from nightclaw.core.states import ApprovalState
-from nightclaw.core.types import JSON
+from nightclaw.core.types import JSON, JSONObject
 from nightclaw.protocol.messages import iso
 from nightclaw.store import events
 from nightclaw.store.schema import approval
@@ -25,27 +26,55 @@ class Approval:
     expires_at: int
     resolved_by: str | None
     resolved_at: int | None
+    call_id: str | None
+    tool: str | None
+    note: str
+    answer: str | None
 
 
-def request(
-    conn: Connection, *, kind: str, task: str, session: str, facts: dict[str, JSON], digest: str, now: int
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. kind: call, proposal, question or plan. facts: worked out by us. options: for a question."""
+
+    kind: str
+    task: str
+    session: str
+    facts: JSONObject
+    digest: str
+    call: str | None = None
+    tool: str | None = None
+    args: JSONObject | None = None
+    options: Sequence[JSON] = ()
+
+
+def request(conn: Connection, q: Question, now: int) -> str:
     """Ask; unanswered it expires as a deny after 24 hours."""
     approval_id = new_id("apr", now)
     conn.execute(
         insert(approval).values(
             id=approval_id,
-            kind=kind,
-            task_id=task,
-            facts=events.dumps(facts),
-            digest=digest,
+            kind=q.kind,
+            task_id=q.task,
+            call_id=q.call,
+            tool=q.tool,
+            args=events.dumps(q.args) if q.args is not None else None,
+            facts=events.dumps(q.facts),
+            options=events.dumps(list(q.options)),
+            digest=q.digest,
             state=str(ApprovalState.PENDING),
             expires_at=now + EXPIRES_AFTER_MS,
             created_at=now,
         )
     )
-    data: dict[str, JSON] = {"approval": approval_id, "kind": kind, "facts": facts, "digest": digest}
-    events.append(conn, "approval.requested", now, data, task=task, session=session)
+    data: dict[str, JSON] = {
+        "approval": approval_id,
+        "kind": q.kind,
+        "tool": q.tool,
+        "facts": q.facts,
+        "digest": q.digest,
+        "options": list(q.options),
+    }
+    events.append(conn, "approval.requested", now, data, task=q.task, session=q.session)
     return approval_id
 
 
@@ -62,6 +91,10 @@ def get(conn: Connection, approval_id: str) -> Approval:
         row.expires_at,
         row.resolved_by,
         row.resolved_at,
+        row.call_id,
+        row.tool,
+        row.note or "",
+        row.answer,
     )
 
 
@@ -74,13 +107,14 @@ def resolve(
     note: str,
     now: int,
     session: str | None,
+    answer: str | None = None,
 ) -> None:
     """Compare-and-set pending → wanted. Raises Refused (409) naming who answered first, and when."""
     held = get(conn, approval_id)
     landed = conn.execute(
         update(approval)
         .where(approval.c.id == approval_id, approval.c.state == str(ApprovalState.PENDING))
-        .values(state=str(wanted), resolved_by=by, resolved_at=now, note=note)
+        .values(state=str(wanted), resolved_by=by, resolved_at=now, note=note, answer=answer)
     ).rowcount
     if landed != 1:
         at = f" at {iso(held.resolved_at)}" if held.resolved_at is not None else ""

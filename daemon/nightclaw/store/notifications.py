@@ -172,6 +172,12 @@ def _told_at(conn: Connection, title: str, body: str, now: int) -> int | None:
     return int(found) if found is not None else None
 
 
+def is_known(conn: Connection, dedupe_key: str) -> bool:
+    """True when a note of this key was queued before."""
+    query = select(notification.c.id).where(notification.c.dedupe_key == dedupe_key)
+    return conn.execute(query).first() is not None
+
+
 def get(conn: Connection, note_id: str) -> Notification | None:
     row = conn.execute(select(notification).where(notification.c.id == note_id)).first()
     return notification_of(row) if row else None
