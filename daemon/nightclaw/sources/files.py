@@ -37,7 +37,7 @@ class Watcher:
             yield_on_timeout=True,
             recursive=False,
             force_polling=False,
-            ignore_permission_denied=True,
+            ignore_permission_denied=False,  # True also hides that the watch limit was hit
             raise_interrupt=False,
         )
         self._first = next(self._changes)
@@ -134,6 +134,7 @@ class Files:
         self._roots = {}
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(listener.run())
                 while True:
                     self._changed.clear()
                     await self._sync(group, listener, await self._wanted())

@@ -6,7 +6,7 @@ not deleted, and what merely stopped being ignored is not created.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from nightclaw.core.types import JSON
@@ -55,10 +55,10 @@ def judge(
     if now is None:
         return (Change.DELETED if before else None), None
     if before is None:
-        return Change.CREATED, replace(now, digest=digest())
+        return Change.CREATED, now._replace(digest=digest())
     if now.is_stat_of(before):
         return None, before
-    now = replace(now, digest=digest())
+    now = now._replace(digest=digest())
     if now.digest and before.digest:
         differs = now.digest != before.digest
     else:
@@ -148,7 +148,7 @@ def _mark(kept: Print | None) -> str:
 
 
 def _trusted(kept: Print, moment: Moment) -> Print:
-    return replace(kept, mtime_ns=0) if kept.digest and kept.mtime_ns >= moment.racy_ns else kept
+    return kept._replace(mtime_ns=0) if kept.digest and kept.mtime_ns >= moment.racy_ns else kept
 
 
 @dataclass(slots=True)
@@ -176,7 +176,7 @@ def take_slice(
         prints: dict[str, Print] = {}
         for name, now in (listing.files if listing else {}).items():
             if now.size <= HASH_LIMIT and may_hash():
-                now = replace(now, digest=tree.digest(stem + name, now))
+                now = now._replace(digest=tree.digest(stem + name, now))
             elif now.size <= HASH_LIMIT:
                 part.is_hashed = False
             prints[name] = _trusted(now, moment)
@@ -212,7 +212,7 @@ def fill(tree: Tree, pages: Mapping[str, Page], may_hash: Callable[[], bool]) ->
             digest = tree.digest(stem + name, kept)
             done.size += kept.size
             if digest and tree.look(stem + name) == kept:
-                prints[name] = replace(kept, digest=digest)
+                prints[name] = kept._replace(digest=digest)
                 changed = True
         if changed:
             done.states |= page.rewrite(prints)

@@ -14,8 +14,8 @@ from nightclaw.sources.files_ledger import Head, Ledger
 from nightclaw.sources.files_tree import Tree
 
 RACY_MS = 50
-HASH_S = 0.4
-"""How much of the first look may go into hashing; enough for some ten thousand small files."""
+HASH_S = 0.2
+"""How much of the first look may go into hashing; enough for several thousand small files."""
 PORTION_S = 0.5
 PORTION_DIRECTORIES = 200
 MOST_BYTES = 1 << 30

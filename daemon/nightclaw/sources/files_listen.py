@@ -13,14 +13,18 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from nightclaw.core.ports import Clock
 from nightclaw.sources.files_burst import Heard
 from nightclaw.sources.files_prune import IGNORE_FILE
-from nightclaw.sources.files_tree import Tree
+from nightclaw.sources.files_tree import VENV_FILE, Tree
+
+T = TypeVar("T")
 
 ADDED, MODIFIED, DELETED = 1, 2, 3
+DECIDING = (IGNORE_FILE, VENV_FILE)
+"""Files that decide what else is watched."""
 TOGETHER = 2000
 """Directories given to one watcher: the library holds the interpreter while it adds them, 50 µs each."""
 SATELLITES = 6
@@ -68,6 +72,8 @@ class _Place:
     satellites: set[str] = field(default_factory=set[str])
     busy_until: float = 0.0
     heard_at: float = 0.0
+    reopen_at: float | None = None
+    pause_s: float = 0.0
 
 
 class Listener:
@@ -82,6 +88,11 @@ class Listener:
         self._stopped = False
         self._places: dict[int, _Place] = {}
         self._thread: threading.Thread | None = None
+        self._broken: asyncio.Future[None] = self._loop.create_future()
+
+    async def run(self) -> None:
+        """For as long as the thread is well; raises what ended it."""
+        await self._broken
 
     async def arm(self, tree: Tree, quiet_s: float, tell: Callable[[Heard], None]) -> None:
         place = _Place(tree, quiet_s, tell)
@@ -146,10 +157,20 @@ class Listener:
                     self._orders.get()()
                 for place in list(self._places.values()):
                     self._attend(place)
+        except Exception as error:  # noqa: BLE001  it is raised again on the event loop
+            self._on_loop(self._break, error)
         finally:
             for place in self._places.values():
                 for _, ears in place.ears:
                     ears.close()
+
+    def _break(self, error: Exception) -> None:
+        if not self._broken.done():
+            self._broken.set_exception(error)
+
+    def _on_loop(self, call: Callable[[T], None], value: T) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop ended while we were at it
+            self._loop.call_soon_threadsafe(call, value)
 
     def _pause(self) -> float | None:
         """Seconds until to ask again: long enough to be idle, short enough to know before a quiet window is over."""
@@ -157,51 +178,52 @@ class Listener:
         pauses = [
             FAST_S if p.busy_until > now else min(max(0.75 * p.quiet_s - 0.05, SLOW_S[0]), SLOW_S[1])
             for p in self._places.values()
-            if p.ears
         ]
         return min(pauses, default=None)
 
     def _attend(self, place: _Place) -> None:
         now = self._clock.monotonic()
         since, place.heard_at = now - place.heard_at, now
-        hints: set[Hint] = set()
-        lost = False
-        for number, (size, ears) in list(enumerate(place.ears)):
-            try:
-                hints |= ears.poll()
-            except RuntimeError:
-                ears.close()
-                place.ears[number] = (0, ears)
-                lost = lost or size > 0
+        hints, heard = self._poll(place, now), Heard()
         try:
-            if lost:
-                self._start_over(place)
-            heard, fresh = self._sift(place, hints, since) if hints else (Heard(), set[str]())
-            if fresh:
+            if place.reopen_at is not None and place.reopen_at <= now:
+                place.reopen_at = None
+                place.tree.dirs = place.tree.walk()
+                self._listen(place, place.tree.dirs)
+                heard.lost = True
+            elif hints:
+                heard, fresh = self._sift(place, hints, since)
                 self._add(place, fresh)
         except Deaf as error:
             self._places.pop(id(place.tree), None)
             heard = Heard(deaf=(str(error), error.hint))
         except OSError:
             heard = Heard(is_gone=True)
-        heard.lost = heard.lost or lost
         if heard:
             place.busy_until = now + place.quiet_s + 0.5
-            self._tell(place, heard)
+            self._on_loop(place.tell, heard)
 
-    def _tell(self, place: _Place, heard: Heard) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop ended while we were at it
-            self._loop.call_soon_threadsafe(place.tell, heard)
-
-    def _start_over(self, place: _Place) -> None:
-        for _, ears in place.ears:
-            ears.close()
-        place.ears, place.satellites = [], set()
-        place.tree.dirs = place.tree.walk()
-        self._listen(place, place.tree.dirs)
+    def _poll(self, place: _Place, now: float) -> set[Hint]:
+        """What all ears of a place heard. A loss closes them; they are opened anew, repeated losses ever later."""
+        hints: set[Hint] = set()
+        try:
+            for _, ears in place.ears:
+                hints |= ears.poll()
+        except RuntimeError:
+            for _, ears in place.ears:
+                ears.close()
+            place.ears, place.satellites = [], set()
+            place.reopen_at = now + place.pause_s
+            place.pause_s = min(place.pause_s * 2 or FAST_S, SLOW_S[1])
+            return set()
+        if now > place.busy_until:
+            place.pause_s = 0.0
+        return hints
 
     def _add(self, place: _Place, dirs: set[str]) -> None:
         """Listen in `dirs` and in all kept directories below, also those made meanwhile."""
+        if not dirs:
+            return
         tree = place.tree
         for _ in range(10):
             self._listen(place, dirs)
@@ -230,13 +252,13 @@ class Listener:
     def _open(self, folders: list[str]) -> Ears | None:
         """Ears on those of `folders` that exist; raises Deaf."""
         for _ in range(5):
-            folders = [f for f in folders if os.path.isdir(f)]
+            folders = [f for f in folders if os.path.isdir(f) and os.access(f, os.R_OK)]
             if not folders:
                 return None
             try:
                 return self._hear(folders)
-            except FileNotFoundError:
-                time.sleep(0.01)  # one of them went away between the look and the call
+            except (FileNotFoundError, PermissionError):
+                time.sleep(0.01)  # one of them went away or was closed between the look and the call
             except (OSError, RuntimeError) as error:
                 raise _deafness(error) from None
         raise Deaf("its directories come and go too fast", "it is tried again by itself")
@@ -253,10 +275,9 @@ class Listener:
                 late |= ears.poll()
             ears.close()
         heard, fresh = self._sift(place, late, 0.0)
-        if fresh:
-            self._add(place, fresh)
+        self._add(place, fresh)
         if heard:
-            self._tell(place, heard)
+            self._on_loop(place.tell, heard)
 
     def _sift(self, place: _Place, hints: set[Hint], since: float) -> tuple[Heard, set[str]]:
         """What of the hints concerns us, and the directories to listen in from now on."""
@@ -287,8 +308,8 @@ class Listener:
                 heard.subtrees.add(path)
             elif not tree.skips(path, False):
                 heard.names.setdefault(directory, set()).add(name)
-                heard.rules = heard.rules or name == IGNORE_FILE
-            elif name == IGNORE_FILE and not tree.only:
+                heard.rules = heard.rules or name in DECIDING
+            elif name in DECIDING and not tree.only:
                 heard.rules = True  # the owner's globs pass it over, yet it decides
             else:
                 continue
@@ -306,8 +327,7 @@ class Listener:
         tree = place.tree
         kept = tree.walk()
         tree.dirs &= kept
-        if kept - tree.dirs:
-            self._add(place, kept - tree.dirs)
+        self._add(place, kept - tree.dirs)
 
 
 def _is_below(directory: str, tops: set[str]) -> bool:

@@ -92,7 +92,7 @@ class Ignore:
 def ignored(chain: Sequence[tuple[int, Rules]], path: str, is_dir: bool) -> bool:
     """True when `path` (relative to the top), an entry of the directory `chain` is of, is not to be watched."""
     name = path.rpartition("/")[2]
-    if name in ALWAYS if is_dir else _SCRATCH.fullmatch(name) is not None:
+    if name in ALWAYS if is_dir else is_scratch(name):
         return True
     probe = f"{path}/" if is_dir else path
     for cut, rules in chain:
@@ -100,6 +100,11 @@ def ignored(chain: Sequence[tuple[int, Rules]], path: str, is_dir: bool) -> bool
         if said is not None:
             return said
     return False
+
+
+def is_scratch(name: str) -> bool:
+    """True for a file an editor or desktop keeps for itself."""
+    return _SCRATCH.fullmatch(name) is not None
 
 
 class Narrow:

@@ -23,7 +23,7 @@ from nightclaw.sources.files_tree import Tree
 RETRY_S = (0.5, 30.0)
 """Pauses between tries to open a place that is gone, from the first to the longest."""
 POLL_S = (10.0, 60.0)
-CHECK_S = (20.0, 600.0)
+CHECK_S = (5.0, 600.0)
 """A burst is followed by one silent comparison of the whole place, the later the dearer it is: the kernel may have
 dropped events, and the watching library does not say so."""
 REARM_S = 600.0
@@ -280,7 +280,7 @@ class Root:
         """From when on a file must have changed to count as new, when the ignore files are not as they were."""
         if burst.rules:
             ago_ms = burst.began_s_ago(self._clock.monotonic()) * 1000
-            return int(self._clock.now_ms() - ago_ms - 1000) * 1_000_000
+            return int(self._clock.now_ms() - ago_ms - 100) * 1_000_000
         if self._tree.rules_digest != self._head.rules:
             return self._head.at * 1_000_000
         return None

@@ -10,18 +10,19 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from nightclaw.sources.files_prune import IGNORE_FILE, Ignore, Narrow, Rules, ignored
+from nightclaw.sources.files_prune import IGNORE_FILE, Ignore, Narrow, Rules, ignored, is_scratch
 
 HASH_LIMIT = 5 * 1024 * 1024
 """Larger files are told apart by size and time alone."""
 IGNORE_FILE_LIMIT = 1024 * 1024
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_VIRTUAL_ENVIRONMENT = "pyvenv.cfg"
+VENV_FILE = "pyvenv.cfg"
+"""Its directory is a virtual environment, whatever it is called, and not entered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Print:
+class Print(NamedTuple):
     """What tells one state of a file from another. digest "" is not known (yet, or too large to hash)."""
 
     mtime_ns: int
@@ -30,8 +31,7 @@ class Print:
     digest: str = ""
 
     def is_stat_of(self, other: "Print") -> bool:
-        same = self.mtime_ns == other.mtime_ns and self.size == other.size
-        return same and self.inode == other.inode
+        return self[:3] == other[:3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Tree:
         self.base, self.only = os.path.split(real) if is_file else (real, "")
         self.dirs: set[str] = {""}
         self._top, self._prefix = self.base, ""
-        self._narrow = [Narrow(match)]
-        if repo is not None and (below := self._below(os.path.realpath(repo[0]))) is not None:
+        self._narrow = [Narrow(match)] if match else []
+        if repo is not None and repo[1] and (below := self._below(os.path.realpath(repo[0]))) is not None:
             self._narrow.append(Narrow(repo[1], below))
         self._excluded = frozenset(os.path.realpath(e) for e in excluded)
         self._ignore = Ignore()
@@ -141,27 +141,29 @@ class Tree:
 
     def listing(self, path: str, *, with_files: bool = True) -> Listing | None:
         """The kept entries of one directory, None when the directory is itself one to pass over."""
-        with os.scandir(self.full(path)) as entries:
-            found = sorted((e for e in entries if _is_text(e.name)), key=lambda e: e.name)
+        with os.scandir(self.full(path)) as found:
+            entries = [e for e in found if e.name.isascii() or _is_text(e.name)]
         if self.only:
-            files = {e.name: p for e in found if e.name == self.only and (p := _print_of(e))}
+            files = {e.name: p for e in entries if e.name == self.only and (p := _print_of(e))}
             return Listing(files, ())
-        names = {e.name for e in found}
-        if _VIRTUAL_ENVIRONMENT in names and path:
+        names = {e.name for e in entries}
+        if VENV_FILE in names and path:
             return None
         self._read_ignores(path, names)
         chain = self._ignore.chain(self._prefix + path)
+        is_plain = not chain and not self._narrow
         stem = f"{path}/" if path else ""
-        dirs, files = [], {}
-        for e in found:
-            is_dir = e.is_dir(follow_symlinks=False)
-            if (not is_dir and not with_files) or self._skips(chain, stem + e.name, is_dir):
+        dirs, files = list[str](), dict[str, Print]()
+        for e in entries:
+            name = e.name
+            if e.is_dir(follow_symlinks=False):
+                if not self._skips(chain, stem + name, True):
+                    dirs.append(name)
+            elif not with_files or is_scratch(name):
                 continue
-            if is_dir:
-                dirs.append(e.name)
-            elif now := _print_of(e):
-                files[e.name] = now
-        return Listing(files, dirs)
+            elif (is_plain or not self._skips(chain, stem + name, False)) and (now := _print_of(e)):
+                files[name] = now
+        return Listing(files, sorted(dirs))
 
     def look(self, path: str) -> Print | None:
         """The fingerprint of one file without its digest, None when no kept file is there."""
@@ -208,6 +210,8 @@ class Tree:
     def _skips(self, chain: Sequence[tuple[int, Rules]], path: str, is_dir: bool) -> bool:
         if ignored(chain, self._prefix + path, is_dir):
             return True
+        if not is_dir and not self._narrow:
+            return False
         if is_dir:
             return self.full(path) in self._excluded or not all(n.may_hold(path) for n in self._narrow)
         return not all(n.wants(path) for n in self._narrow)
@@ -253,7 +257,7 @@ class Tree:
 
 
 def _is_text(name: str) -> bool:
-    return name.isascii() or not any("\udc80" <= c <= "\udcff" for c in name)
+    return not any("\udc80" <= c <= "\udcff" for c in name)
 
 
 def _of_stat(found: os.stat_result) -> Print | None:
