@@ -116,6 +116,13 @@ def move(conn: Connection, call_id: str, wanted: CallState, **values: object) ->
     )
 
 
+def note(conn: Connection, call_id: str, *, digest: str, level: int, rule: str) -> None:
+    """What the gate saw, whatever it said: the audit row of a call."""
+    conn.execute(
+        update(tool_call).where(tool_call.c.id == call_id).values(digest=digest, level=level, rule=rule)
+    )
+
+
 def settle(
     conn: Connection, call: Call, wanted: CallState, text: str, object_ids: tuple[str, ...], now: int
 ) -> bool:
@@ -127,6 +134,15 @@ def settle(
         result=zlib.compress(text.encode("utf-8", "replace"), 6),
         object_ids=events.dumps(list(object_ids)),
         ended_at=now,
+    )
+
+
+def cut(conn: Connection, call: Call, text: str, now: int) -> None:
+    """End an open call where it stands, whatever it waited for."""
+    conn.execute(
+        update(tool_call)
+        .where(tool_call.c.id == call.id, tool_call.c.state.notin_([str(s) for s in SETTLED]))
+        .values(state=str(CallState.ERROR), result=zlib.compress(text.encode()), ended_at=now)
     )
 
 

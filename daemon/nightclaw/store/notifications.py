@@ -28,7 +28,7 @@ from nightclaw.core.states import NotificationState, before
 from nightclaw.core.types import NoteDraft
 from nightclaw.protocol.messages import iso
 from nightclaw.store import effects, events
-from nightclaw.store.schema import effect, notification
+from nightclaw.store.schema import effect, notification, tool_call
 
 KIND = "notify"
 TEST = "test"
@@ -170,6 +170,14 @@ def _told_at(conn: Connection, title: str, body: str, now: int) -> int | None:
         )
     ).scalar()
     return int(found) if found is not None else None
+
+
+def notes_of_task_since(conn: Connection, task_id: str, at: int) -> int:
+    """How many messages a task's calls sent the owner since then."""
+    query = select(func.count()).select_from(tool_call).where(
+        tool_call.c.task_id == task_id, tool_call.c.tool == "SendUserMessage", tool_call.c.started_at >= at
+    )
+    return int(conn.execute(query).scalar() or 0)
 
 
 def is_known(conn: Connection, dedupe_key: str) -> bool:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, insert, select, update
 
 from nightclaw.core.ids import new_id
+from nightclaw.core.ports import Usage
 from nightclaw.core.states import RunState, TaskState
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.store import events, tasks
-from nightclaw.store.schema import run, step, task
+from nightclaw.store.schema import run, step, task, tool_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,38 @@ def end(conn: Connection, run_id: str, wanted: RunState, reason: str, now: int) 
     )
 
 
+def calls_of_run(conn: Connection, run_id: str) -> int:
+    """How many tool calls a run has asked for."""
+    query = select(func.count()).select_from(tool_call).join(step, step.c.id == tool_call.c.step_id)
+    return int(conn.execute(query.where(step.c.run_id == run_id)).scalar() or 0)
+
+
+def has_steps(conn: Connection, task_id: str) -> bool:
+    return conn.execute(select(step.c.id).where(step.c.task_id == task_id).limit(1)).first() is not None
+
+
+def usage_of_task(conn: Connection, task_id: str) -> Usage:
+    """What the task's steps used so far, added up."""
+    total = Usage()
+    for row in conn.execute(select(step.c.usage).where(step.c.task_id == task_id)):
+        u = json.loads(row.usage)
+        total = total.plus(
+            Usage(
+                u.get("input_tokens", 0),
+                u.get("output_tokens", 0),
+                u.get("cache_read_tokens", 0),
+                u.get("cache_write_tokens", 0),
+                u.get("cost_usd", 0.0),
+            )
+        )
+    return total
+
+
+def runs_since(conn: Connection, task_id: str, at: int) -> int:
+    query = select(func.count()).select_from(run).where(run.c.task_id == task_id, run.c.started_at >= at)
+    return int(conn.execute(query).scalar() or 0)
+
+
 def is_running(conn: Connection, run_id: str) -> bool:
     return conn.execute(select(run.c.state).where(run.c.id == run_id)).scalar() == str(RunState.RUNNING)
 
@@ -106,11 +139,11 @@ def save_step(
     return step_id
 
 
-def transcript(conn: Connection, session_id: str, limit: int) -> list[StepRow]:
-    """The last `limit` steps of a session, oldest first."""
+def transcript(conn: Connection, session_id: str, limit: int, after_at: int = 0) -> list[StepRow]:
+    """The last `limit` steps of a session since `after_at` (ms), oldest first."""
     rows = conn.execute(
         select(step)
-        .where(step.c.session_id == session_id)
+        .where(step.c.session_id == session_id, step.c.created_at >= after_at)
         .order_by(step.c.created_at.desc(), step.c.id.desc())
         .limit(limit)
     ).all()

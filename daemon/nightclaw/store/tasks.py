@@ -37,6 +37,9 @@ class Task:
     parent_id: str | None
     cancel_at: int | None
     created_at: int
+    unattended: str | None = None
+    model: str | None = None
+    budget_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,9 @@ class NewTask:
     parked_on: str | None = None
     decision_id: str | None = None
     parent_id: str | None = None
+    unattended: str | None = None
+    model: str | None = None
+    budget_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,9 @@ def _task(row: Row[tuple[object, ...]]) -> Task:
         parent_id=r["parent_id"],
         cancel_at=r["cancel_at"],
         created_at=r["created_at"],
+        unattended=r["unattended"],
+        model=r["model"],
+        budget_usd=r["budget_usd"],
     )
 
 
@@ -125,6 +134,9 @@ def create(conn: Connection, new: NewTask, now: int) -> tuple[str, bool]:
             parked_on=new.parked_on,
             decision_id=new.decision_id,
             parent_id=new.parent_id,
+            unattended=new.unattended,
+            model=new.model,
+            budget_usd=new.budget_usd,
             created_at=now,
         )
     )
@@ -198,9 +210,9 @@ def finish(
     return True
 
 
-def park(conn: Connection, t: Task, parked_on: str, now: int) -> bool:
-    """`move` to parked, naming what it waits for, with the event that tells it."""
-    if not move(conn, t.id, TaskState.PARKED, now, parked_on=parked_on):
+def park(conn: Connection, t: Task, parked_on: str, now: int, wake_at: int | None = None) -> bool:
+    """`move` to parked, naming what it waits for, with the event that tells it. wake_at: when to look again."""
+    if not move(conn, t.id, TaskState.PARKED, now, parked_on=parked_on, wake_at=wake_at):
         return False
     data: dict[str, JSON] = {"task": t.id, "parked_on": parked_on, "subject": t.subject}
     events.append(conn, "task.parked", now, data, task=t.id, session=t.session)
@@ -241,10 +253,40 @@ def retry(conn: Connection, task_id: str, *, has_model: bool, now: int) -> str:
         repo=held.repo,
         parked_on=None if may_start else "models",
         parent_id=task_id,
+        unattended=held.unattended,
+        model=held.model,
+        budget_usd=held.budget_usd,
     )
     retried, _ = create(conn, new, now)
     inbox_add(conn, retried, held.goal, None, now)
     return retried
+
+
+def wake_due(conn: Connection, now: int) -> int:
+    """Make ready the parked tasks whose time has come; returns how many."""
+    query = select(task.c.id).where(task.c.state == str(TaskState.PARKED), task.c.wake_at <= now)
+    woken = [str(i) for i in conn.execute(query).scalars()]
+    return sum(move(conn, i, TaskState.READY, now, parked_on=None, wake_at=None) for i in woken)
+
+
+def next_wake_at(conn: Connection) -> int | None:
+    query = select(func.min(task.c.wake_at)).where(task.c.state == str(TaskState.PARKED))
+    return conn.execute(query).scalar()
+
+
+def set_workspace(conn: Connection, task_id: str, workspace: str, worktree: str, branch: str | None) -> None:
+    """Where a task works, as JSON for itself and in plain words for the owner."""
+    conn.execute(
+        update(task).where(task.c.id == task_id).values(workspace=workspace, worktree=worktree, branch=branch)
+    )
+
+
+def set_verified(conn: Connection, task_id: str, verified: bool | None) -> None:
+    conn.execute(update(task).where(task.c.id == task_id).values(verified=verified))
+
+
+def workspace_of(conn: Connection, task_id: str) -> str | None:
+    return conn.execute(select(task.c.workspace).where(task.c.id == task_id)).scalar()
 
 
 def claimable(conn: Connection, kinds: list[str]) -> Task | None:
