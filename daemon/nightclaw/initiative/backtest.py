@@ -5,13 +5,12 @@ Incidents are followed in memory from the first signal replayed, so a branch tha
 
 from dataclasses import dataclass, field
 
-from nightclaw.store.db import Connection
-
 from nightclaw.core.types import JSON, Signal, Source, Verdict, final_verdict
 from nightclaw.initiative import incidents, pulls
 from nightclaw.initiative.judgement import Judgement, Knowledge
 from nightclaw.initiative.rules import RuleSet, judge
 from nightclaw.store import signals
+from nightclaw.store.db import Connection
 
 PAGE = 500
 LISTED = 500

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from nightclaw.store.db import Connection
-
 from nightclaw.core.ids import new_id
 from nightclaw.core.states import TaskState
 from nightclaw.core.trust import Trust
@@ -11,6 +9,7 @@ from nightclaw.core.types import Priority, SignalDraft, Source, Verdict
 from nightclaw.initiative.judgement import Judgement
 from nightclaw.initiative.work import start_work
 from nightclaw.store import approvals, signals, tasks
+from nightclaw.store.db import Connection
 
 
 @dataclass(frozen=True, slots=True)

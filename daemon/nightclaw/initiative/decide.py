@@ -5,8 +5,6 @@ What follows is rows only: a task or an inbox entry, a note in the outbox, facts
 
 from dataclasses import dataclass, field, replace
 
-from nightclaw.store.db import Connection
-
 from nightclaw.core.ids import new_id
 from nightclaw.core.types import JSON, Signal, Source, Verdict, final_verdict
 from nightclaw.initiative import incidents, notes, pulls
@@ -14,6 +12,7 @@ from nightclaw.initiative.judgement import Judgement, Knowledge
 from nightclaw.initiative.rules import RuleSet, judge
 from nightclaw.initiative.work import Work, start_work
 from nightclaw.store import effects, events, facts, notifications, signals
+from nightclaw.store.db import Connection
 
 HOUR_MS = 3_600_000
 

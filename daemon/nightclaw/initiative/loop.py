@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 
-from nightclaw.store.db import Connection
-
 from nightclaw.core import failpoints
 from nightclaw.core.errors import StoreClosed, StoreUnavailable
 from nightclaw.core.ports import Clock
 from nightclaw.initiative.decide import Stance, decide
 from nightclaw.store import signals
-from nightclaw.store.db import Store
+from nightclaw.store.db import Connection, Store
 
 LONGEST_WAIT_MS = 5_000
 SUBJECTS_A_PASS = 16
