@@ -21,7 +21,7 @@ from nightclaw.core.states import TaskState
 from nightclaw.core.types import JSON, NoteDraft
 from nightclaw.store import deliveries, events, notifications, runs, settings, tasks
 from nightclaw.store.db import Connection, writer_engine
-from nightclaw.store.schema import SCHEMA_VERSION, metadata
+from nightclaw.store.schema import FTS, SCHEMA_VERSION, metadata
 
 DEATHS = 3
 DEATHS_WITHIN_MS = 15 * 60 * 1000
@@ -115,6 +115,8 @@ def make_database(path: Path) -> None:
     engine = writer_engine(making)
     metadata.create_all(engine)
     with engine.connect() as conn:
+        for virtual in FTS:
+            conn.exec_driver_sql(virtual)
         conn.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
         conn.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (SCHEMA_VERSION,))
         conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -16,6 +16,15 @@ from sqlalchemy import (
     text,
 )
 
+from nightclaw.store.schema_memory import (
+    FTS,
+    dream,
+    memory,
+    memory_source,
+    observation,
+    tombstone,
+    topic,
+)
 from nightclaw.store.schema_work import (
     approval,
     boundary,
@@ -32,25 +41,30 @@ from nightclaw.store.schema_work import (
 from nightclaw.store.tables import id_column as _id
 from nightclaw.store.tables import metadata
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration's revision: what a fresh database is stamped with."""
 
 __all__ = [
+    "FTS",
     "SCHEMA_VERSION",
     "approval",
     "boundary",
     "cost",
     "decision",
     "delivery",
+    "dream",
     "effect",
     "event",
     "fact",
     "grant",
     "inbox",
+    "memory",
+    "memory_source",
     "meta",
     "metadata",
     "mute",
     "notification",
+    "observation",
     "reservation",
     "run",
     "schedule",
@@ -59,7 +73,9 @@ __all__ = [
     "source_state",
     "step",
     "task",
+    "tombstone",
     "tool_call",
+    "topic",
     "watch",
 ]
 
