@@ -20,6 +20,7 @@ def rule_set(config: Config, token_login: str | None) -> RuleSet:
         owner=Owner(
             owners=frozenset(o.lower() for o in owners),
             act_for=frozenset(a.lower() for a in github.act_for),
+            bot=github.bot.lower() if github.bot else None,
             web_url=web,
         ),
         rules=tuple(

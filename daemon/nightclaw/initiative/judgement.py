@@ -8,10 +8,12 @@ from nightclaw.core.types import JSON, JSONObject, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who counts as me. Logins in lower case; web_url is where links we build begin."""
+    """Who counts as me. Logins in lower case; bot: the daemon's own login, if it has one; web_url is where links we
+    build begin."""
 
     owners: frozenset[str] = frozenset()
     act_for: frozenset[str] = frozenset()
+    bot: str | None = None
     web_url: str = "https://github.com"
 
     def is_me(self, login: object) -> bool:

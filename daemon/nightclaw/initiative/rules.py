@@ -59,6 +59,8 @@ def judge(signal: Signal, rules: RuleSet, known: Knowledge) -> Judgement:
     """What initiative may do about this signal."""
     if known.own_echo:
         return Judgement(Verdict.IGNORE, Verdict.IGNORE, "default:own-echo", "this is what I did myself")
+    if rules.owner.bot is not None and (signal.actor or "").lower() == rules.owner.bot:
+        return Judgement(Verdict.IGNORE, Verdict.IGNORE, "default:own-echo", "it came from my own login")
     if signal.attrs.get("baseline"):
         return Judgement(
             Verdict.RECORD, Verdict.RECORD, "default:baseline", "it was there before I began to look"
