@@ -1,63 +1,119 @@
 """One decision for the waiting signals of one subject, written with all that follows from it in one transaction.
 
-What follows is rows only: a task or an inbox entry, a note in the outbox, facts. Nothing here can act.
+What follows is rows only: a task or an inbox entry, a note in the outbox, facts. Nothing here can act. Where the
+rules leave room and a model may be asked, nothing is written: the answer is what to ask, and deciding comes again
+with the opinion. The opinion counts for exactly the signals it was asked about, inside floor and cap.
 """
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from nightclaw.core.ids import new_id
-from nightclaw.core.types import JSON, Signal, Source, Verdict, final_verdict
-from nightclaw.initiative import incidents, notes, pulls
-from nightclaw.initiative.judgement import Judgement, Knowledge
-from nightclaw.initiative.rules import RuleSet, judge
+from nightclaw.core.ports import Usage
+from nightclaw.core.trust import Trust
+from nightclaw.core.types import JSON, Signal, Source, Verdict, final_verdict, lower
+from nightclaw.initiative import notes
+from nightclaw.initiative.judgement import Judgement
+from nightclaw.initiative.weighing import Finding, Stance, Weighed, weigh
 from nightclaw.initiative.work import Work, start_work
-from nightclaw.store import effects, events, facts, notifications, signals
+from nightclaw.store import events, notifications, signals
 from nightclaw.store.db import Connection
 
+__all__ = ["Finding", "NeedsTriage", "Opinion", "Stance", "decide"]
+
 HOUR_MS = 3_600_000
+OLD_MS = 7 * 24 * HOUR_MS
+ASKED_AT_MOST = 2
+NOBODY_JUDGED = "no model judged it"
 
 
 @dataclass(frozen=True, slots=True)
-class Stance:
-    """What holds while deciding: the rules, where the owner is, whether a model may be asked, shadow mode."""
+class Opinion:
+    """What asking a model came to. verdict None: nobody answered usefully, so the floor holds; reason says why.
 
-    rules: RuleSet
+    usage: of everything asked for this decision; calls: how many HTTP calls that took.
+    """
+
+    decision_id: str
+    signal_ids: tuple[str, ...]
+    verdict: Verdict | None
+    reason: str
+    model: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    calls: int = 0
+    times_asked: int = 1
+
+    def usage_json(self) -> dict[str, JSON]:
+        return {"model": self.model, "model_calls": self.calls, **self.usage.as_json()} if self.calls else {}
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsTriage:
+    """The rules leave room between floor and cap: what to ask about. repos: whose bytes the question would show.
+
+    decision_id: the decision to be, which the ledger cites. earlier: what was asked before others joined.
+    """
+
+    decision_id: str
+    subject: str
+    signal_ids: tuple[str, ...]
+    lead_id: str
+    cause: str
+    rule: str
+    floor: Verdict
+    cap: Verdict
     presence: str
-    has_model: bool
-    shadow: bool
+    repos: frozenset[str]
+    changes: tuple[dict[str, JSON], ...] = ()
+    earlier: Opinion | None = None
 
 
-@dataclass(slots=True)
-class Finding:
-    """A signal, its judgement, and what its check turned on its branch."""
-
-    signal: Signal
-    judgement: Judgement
-    turn: incidents.Turn | None = None
-    check: incidents.Check | None = None
-    red_since: int | None = None
-    first_red: str = ""
-    changes: list[dict[str, JSON]] = field(default_factory=list[dict[str, JSON]])
-
-
-def decide(conn: Connection, subject: str, stance: Stance, now: int) -> str | None:
-    """Decide everything that waits on `subject`; the decision's id, or None when nothing waited."""
-    waiting = signals.pending_of(conn, subject)
-    if not waiting:
+def decide(
+    conn: Connection, subject: str, stance: Stance, now: int, opinion: Opinion | None = None
+) -> str | NeedsTriage | None:
+    """Decide what waits on `subject`: the decision's id, what to ask a model first, or None when nothing waited."""
+    only = ()
+    if opinion is not None and opinion.verdict is not None and opinion.times_asked >= ASKED_AT_MOST:
+        only = opinion.signal_ids  # what joined since is decided next, so that asking ends
+    weighed = weigh(conn, subject, stance, now, only)
+    if weighed is None:
         return None
-    found = [_find(conn, s, stance, now) for s in waiting]
-    lead = max(found, key=lambda f: f.judgement.floor.rank)
-    verdict = final_verdict(lead.judgement.floor, lead.judgement.cap, triage=None, budget_cap=Verdict.ACT)
-    judgement, verdict = _capped(conn, lead.judgement, verdict, now)
-    decision_id = new_id("dec", now)
+    lead = weighed.lead
+    limit = _hourly_limit(conn, lead.judgement, now)
+    asks = lead.judgement.floor.rank < lower(lead.judgement.cap, limit).rank
+    fits = opinion is not None and (opinion.verdict is None or opinion.signal_ids == weighed.signal_ids)
+    silence = _why_not_asked(lead, stance, now)
+    if asks and silence is None and not fits:
+        return _question(weighed, stance, opinion, now)
+    judgement, verdict = _settled(lead.judgement, limit, opinion if fits and asks else None)
+    if asks and silence is not None and not fits:
+        judgement = replace(judgement, reason=f"{judgement.reason}; {silence}")
+    decision_id = opinion.decision_id if opinion else new_id("dec", now)
+    _write(conn, weighed, stance, judgement, verdict, opinion, decision_id, now)
+    return decision_id
+
+
+def _write(
+    conn: Connection,
+    weighed: Weighed,
+    stance: Stance,
+    judgement: Judgement,
+    verdict: Verdict,
+    opinion: Opinion | None,
+    decision_id: str,
+    now: int,
+) -> None:
+    weighed.notebook.keep(now)
+    lead = replace(weighed.lead, judgement=judgement)
+    found = [lead if f is weighed.lead else f for f in weighed.found]
     reason = judgement.reason
     work = Work(task_id=None, reason="")
     if verdict.rank >= Verdict.PROPOSE.rank and not stance.shadow:
-        work = start_work(conn, lead.signal, judgement, verdict, decision_id, stance.has_model, now)
+        about = _about(lead)
+        work = start_work(conn, about, judgement, verdict, decision_id, stance.has_model, now)
         reason = f"{reason}; {work.reason}" if work.reason else reason
-    drafts = notes.compose(found, lead, verdict, work, stance)
     notification_id: str | None = None
-    for draft in drafts:
+    for draft in notes.compose(found, lead, verdict, work, stance):
         queued = notifications.queue(conn, draft, now=now, decision_id=decision_id, shadow=stance.shadow)
         notification_id = notification_id or queued
     row: dict[str, object] = {
@@ -65,94 +121,103 @@ def decide(conn: Connection, subject: str, stance: Stance, now: int) -> str | No
         "verdict": str(verdict),
         "reason": reason,
         "rule": judgement.rule,
-        "floor": str(lead.judgement.floor),
-        "cap": str(lead.judgement.cap),
+        "floor": str(judgement.floor),
+        "cap": str(judgement.cap),
         "policy_version": stance.rules.version,
         "presence": stance.presence,
         "facts": events.dumps([c for f in found for c in f.changes]),
-        "usage": "{}",
+        "usage": events.dumps(opinion.usage_json() if opinion else {}),
         "shadow": stance.shadow,
         "task_id": work.task_id,
         "notification_id": notification_id,
         "created_at": now,
     }
-    signals.decide(conn, row, [s.id for s in waiting])
-    return decision_id
+    signals.decide(conn, row, list(weighed.signal_ids))
 
 
-def _capped(conn: Connection, judgement: Judgement, verdict: Verdict, now: int) -> tuple[Judgement, Verdict]:
-    """The rule's hourly cap: over it the verdict falls to record, and says so."""
-    if judgement.per_hour is None or verdict.rank < Verdict.NOTIFY.rank:
-        return judgement, verdict
-    if signals.recent_by_rule(conn, judgement.rule, now - HOUR_MS) < judgement.per_hour:
-        return judgement, verdict
-    said = f"{judgement.reason}, but {judgement.per_hour} an hour is its cap: recorded only"
-    return replace(judgement, reason=said), Verdict.RECORD
+def _settled(judgement: Judgement, limit: Verdict, opinion: Opinion | None) -> tuple[Judgement, Verdict]:
+    """`min(max(triage or floor, floor), cap, limit)`, and the reason with what was said."""
+    told = opinion.verdict if opinion else None
+    verdict = final_verdict(judgement.floor, judgement.cap, triage=told, budget_cap=limit)
+    reason = judgement.reason
+    if opinion is not None and told is not None:
+        reason += f"; the model says {told}: {opinion.reason}"
+        if told is not verdict:
+            reason += f" (from {judgement.floor} to {judgement.cap} is possible, so {verdict})"
+    elif opinion is not None:
+        reason += f"; {opinion.reason}, so {judgement.floor} holds"
+    if limit is not Verdict.ACT and judgement.floor.rank > limit.rank:
+        reason += f", but {judgement.per_hour} an hour is its cap: recorded only"
+    return replace(judgement, reason=reason), verdict
 
 
-def _find(conn: Connection, signal: Signal, stance: Stance, now: int) -> Finding:
-    pull = _learn_pull(conn, signal, now)
-    known = Knowledge(
-        own_echo=_is_own_echo(conn, signal),
+def _hourly_limit(conn: Connection, judgement: Judgement, now: int) -> Verdict:
+    """The rule's hourly cap: once it is reached nothing above record comes of the rule."""
+    if judgement.per_hour is None or judgement.cap.rank < Verdict.NOTIFY.rank:
+        return Verdict.ACT
+    used = signals.recent_by_rule(conn, judgement.rule, now - HOUR_MS)
+    return Verdict.ACT if used < judgement.per_hour else Verdict.RECORD
+
+
+def _why_not_asked(lead: Finding, stance: Stance, now: int) -> str | None:
+    """Why no model is asked where the rules leave room; None when one is.
+
+    What would be recorded anyway is not worth a question when a machine wrote it or it is long past.
+    """
+    if not stance.may_triage:
+        return NOBODY_JUDGED
+    if lead.judgement.floor.rank > Verdict.RECORD.rank:
+        return None
+    attrs = lead.signal.attrs
+    if attrs.get("actor_type") == "Bot" or str(lead.signal.actor or "").endswith("[bot]"):
+        return "a bot wrote it, so no model is asked"
+    if now - _happened_at(lead.signal) > OLD_MS:
+        return "it is over a week old, so no model is asked"
+    return None
+
+
+def _happened_at(signal: Signal) -> int:
+    said = signal.attrs.get("created_at")
+    if signal.source is Source.GITHUB and isinstance(said, str):
+        try:
+            return int(datetime.fromisoformat(said).timestamp() * 1000)
+        except ValueError:
+            pass
+    return signal.created_at
+
+
+def _question(weighed: Weighed, stance: Stance, earlier: Opinion | None, now: int) -> NeedsTriage:
+    lead = weighed.lead
+    named = [f.signal.repo for f in weighed.found] + [c.get("repo") for c in lead.changes]
+    return NeedsTriage(
+        decision_id=earlier.decision_id if earlier else new_id("dec", now),
+        subject=lead.signal.subject,
+        signal_ids=weighed.signal_ids,
+        lead_id=lead.signal.id,
+        cause="tick" if lead.signal.source is Source.TICK else "signal",
+        rule=lead.judgement.rule,
+        floor=lead.judgement.floor,
+        cap=lead.judgement.cap,
         presence=stance.presence,
-        pull=pull,
-        payload=lambda: signals.payload(conn, signal.id),
+        repos=frozenset(str(r) for r in named if r),
+        changes=tuple(c for c in lead.changes if c.get("tell")),
+        earlier=earlier,
     )
-    if signal.source is Source.TICK:
-        return _tick(conn, signal, now)
-    judgement = judge(signal, stance.rules, known)
-    finding = Finding(signal, judgement)
-    if incidents.follows(judgement):
-        _advance_incident(conn, finding, now)
-    return finding
 
 
-def _is_own_echo(conn: Connection, signal: Signal) -> bool:
-    ids = signal.attrs.get("object_ids")
-    if signal.source is not Source.GITHUB or not isinstance(ids, list) or not ids:
-        return False
-    return effects.is_own(conn, [str(i) for i in ids])
-
-
-def _learn_pull(conn: Connection, signal: Signal, now: int) -> JSON:
-    key = pulls.fact_key(signal)
-    if key is None:
-        checked = pulls.checked_pull(signal)
-        known = facts.get(conn, checked) if checked else None
-        return known.value if known else None
-    held = facts.get(conn, key)
-    value = pulls.learn(held.value if held else None, signal)
-    facts.put(conn, key, value, now)
-    return value
-
-
-def _advance_incident(conn: Connection, finding: Finding, now: int) -> None:
-    """Follow the branch's incident; its silence lowers, its recovery raises what the rule said."""
-    check = incidents.check_of(finding.signal)
-    if check is None:
-        return
-    held = facts.get(conn, check.fact_key)
-    value, turn = incidents.advance(held.value if held else None, check, finding.signal.id, now)
-    facts.put(conn, check.fact_key, value, now)
-    told = held.value if held and isinstance(held.value, dict) else value
-    since = told.get("since") if isinstance(told, dict) else None
-    finding.check, finding.turn = check, turn
-    finding.red_since = since if isinstance(since, int) else None
-    finding.first_red = str(told.get("first", "")) if isinstance(told, dict) else ""
-    finding.judgement = incidents.after(finding.judgement, turn)
-
-
-def _tick(conn: Connection, signal: Signal, now: int) -> Finding:
-    """Compare the probes' answers with the facts once more, and keep what is new."""
-    fresh: list[dict[str, JSON]] = []
-    changes = signal.attrs.get("changes")
-    for change in changes if isinstance(changes, list) else []:
-        if isinstance(change, dict) and facts.put(conn, str(change["key"]), change.get("value"), now):
-            fresh.append(dict(change))
-    if not fresh:
-        quiet = Judgement(Verdict.IGNORE, Verdict.IGNORE, "probe:none", "no fact changed since the last tick")
-        return Finding(signal, quiet)
-    titles = "; ".join(str(c.get("title", c["key"])) for c in fresh)
-    verdict = Verdict.NOTIFY if any(c.get("tell") for c in fresh) else Verdict.RECORD
-    said = Judgement(verdict, verdict, "probe:changed", f"changed: {titles}"[:500], note_kind="fact")
-    return Finding(signal, said, changes=fresh)
+def _about(lead: Finding) -> Signal:
+    """What a task would be about: of a tick, the fact that changed. What a repository's fact says is WORLD text."""
+    told = [c for c in lead.changes if c.get("tell")]
+    if not told:
+        return lead.signal
+    repos = {str(c["repo"]) for c in told if c.get("repo")}
+    subject = str(told[0].get("subject", lead.signal.subject)) if len(told) == 1 else lead.signal.subject
+    if subject == "orders":
+        subject = ":".join(str(told[0]["key"]).split(":")[:2])
+    return replace(
+        lead.signal,
+        subject=subject,
+        repo=next(iter(repos)) if len(repos) == 1 else lead.signal.repo,
+        trust=Trust.WORLD if repos else lead.signal.trust,
+        private=any(bool(c.get("private")) for c in told),
+    )

@@ -3,6 +3,7 @@
 A branch is red while at least one check has failed and not passed since. A check that passes clears itself; a
 whole suite that passes (a workflow run, a check suite) clears the parts of the one that failed. GitHub Actions
 makes a check suite for every workflow under one name, so those are left out: the workflow runs tell them apart.
+An incident ends with its branch, and when nothing failed for three days: a check that was renamed away never passes.
 Pure: values in, values out.
 """
 
@@ -17,6 +18,7 @@ WATCHED = "default:ci"
 FAILING = frozenset({"failure", "error", "timed_out", "startup_failure"})
 ACTIONS = frozenset({"github actions", "github-actions"})
 WHOLE = frozenset({"workflow_run", "check_suite"})
+STALE_MS = 3 * 24 * 3_600_000
 CHECK_EVENTS = frozenset({"check_run", "check_suite", "workflow_run", "workflow_job", "status"})
 
 
@@ -73,15 +75,18 @@ def check_of(signal: Signal) -> Check | None:
 def advance(held: JSON, check: Check, signal_id: str, now: int) -> tuple[JSONObject | None, Turn]:
     """The branch's next state (None: green) and what this check turned.
 
-    held: `{"red": {member: {"suite", "sha"}}, "since": ms, "first": signal id}` or None when green.
+    held: `{"red": {member: {"suite", "sha"}}, "since": ms, "last": ms, "first": signal id}` or None when green.
     """
+    last = held.get("last") if isinstance(held, dict) else None
+    if check.failed and isinstance(last, int) and now - last > STALE_MS:
+        held = None
     red = _members(held)
     if check.failed:
         turn = Turn.STILL_RED if red else Turn.BROKE
         red[check.member] = {"suite": check.suite, "sha": check.sha}
         since = held.get("since", now) if isinstance(held, dict) else now
         first = held.get("first", signal_id) if isinstance(held, dict) else signal_id
-        return {"red": red, "since": since, "first": first}, turn
+        return {"red": red, "since": since, "last": now, "first": first}, turn
     if not red:
         return None, Turn.NOTHING
     mine = red.get(check.member)
@@ -93,6 +98,16 @@ def advance(held: JSON, check: Check, signal_id: str, now: int) -> tuple[JSONObj
         assert isinstance(held, dict)
         return {**held, "red": left}, Turn.STILL_RED
     return None, Turn.RECOVERED
+
+
+def ended_branch(signal: Signal) -> str | None:
+    """The incident that is over because its branch is: its pull request closed, or it was deleted."""
+    a, branch = signal.attrs, signal.attrs.get("branch")
+    if not signal.repo or not isinstance(branch, str) or branch == a.get("default_branch"):
+        return None
+    closed = signal.kind == "pull_request.closed"
+    deleted = signal.kind == "delete" or (signal.kind == "push" and a.get("deleted") is True)
+    return f"ci:{signal.repo}:{branch}" if closed or deleted else None
 
 
 def follows(judgement: Judgement) -> bool:

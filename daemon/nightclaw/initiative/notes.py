@@ -1,13 +1,14 @@
 """What the owner is told of a decision: short, plain, once. Pure."""
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nightclaw.core.types import JSON, NoteDraft, Signal, Source, Verdict
 from nightclaw.initiative.incidents import Turn
 
 if TYPE_CHECKING:
-    from nightclaw.initiative.decide import Finding, Stance
+    from nightclaw.initiative.weighing import Finding, Stance
     from nightclaw.initiative.work import Work
 
 _REPO = re.compile(r"^[\w.-]+/[\w.-]+$")
@@ -19,10 +20,12 @@ def compose(
     """The notes of a decision: none below notify, one for a batch, one for each changed fact of a tick."""
     if verdict.rank < Verdict.NOTIFY.rank or lead.signal.source is Source.CHAT:
         return []
-    if verdict is Verdict.ACT and not work.needs_owner and not stance.shadow:
+    is_told = verdict is not Verdict.ACT or lead.judgement.floor in (Verdict.NOTIFY, Verdict.PROPOSE)
+    if not is_told and not work.needs_owner and not stance.shadow:
         return []
     if lead.changes:
         notes = [_of_fact(lead.signal, c) for c in lead.changes if c.get("tell")]
+        notes[:1] = [_with_work(n, verdict, work) for n in notes[:1]]
     else:
         notes = [_of_batch(found, lead, verdict, work, stance.rules.owner.web_url)]
     return [_as_shadow(n, verdict) for n in notes] if stance.shadow else notes
@@ -91,15 +94,18 @@ def _of_fact(signal: Signal, change: dict[str, JSON]) -> NoteDraft:
     )
 
 
+def _with_work(note: NoteDraft, verdict: Verdict, work: "Work") -> NoteDraft:
+    """The note of a fact, when a task came of it too."""
+    if work.task_id is None:
+        return note
+    said = work.reason or f"{work.task_id} works on it"
+    return replace(
+        note,
+        title=f"Proposed: {note.title}" if verdict is Verdict.PROPOSE else note.title,
+        body=f"{note.body}\n{said[:1].upper()}{said[1:]}.",
+    )
+
+
 def _as_shadow(note: NoteDraft, verdict: Verdict) -> NoteDraft:
     did = {Verdict.NOTIFY: "told you", Verdict.PROPOSE: "proposed", Verdict.ACT: "started"}[verdict]
-    return NoteDraft(
-        title=f"I would have {did}: {note.title}",
-        body=note.body,
-        dedupe_key=f"shadow:{note.dedupe_key}",
-        subject=note.subject,
-        kind=note.kind,
-        private=note.private,
-        session=note.session,
-        url=note.url,
-    )
+    return replace(note, title=f"I would have {did}: {note.title}", dedupe_key=f"shadow:{note.dedupe_key}")

@@ -53,6 +53,20 @@ def read_orders(text: str, tz: tzinfo) -> list[Order]:
     return list(found.values())
 
 
+def asks_for_judgement(text: str) -> bool:
+    """True when there are standing orders at all: words beside headings, comments, code and done boxes."""
+    in_code = False
+    for line in _COMMENT.sub("", text).splitlines():
+        if _FENCE.match(line):
+            in_code = not in_code
+            continue
+        bullet = _BULLET.match(line)
+        said = bullet[2] if bullet and (bullet[1] or " ") == " " else "" if bullet else line
+        if not in_code and not said.lstrip().startswith("#") and any(c.isalpha() for c in said):
+            return True
+    return False
+
+
 def last_due(order: Order, now: int, tz: tzinfo) -> int | None:
     """The newest moment up to now at which it fell due; None when it has not yet."""
     if order.once is not None:

@@ -8,7 +8,7 @@ A probe that fails or is late leaves its facts as they were; it never harms a ti
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,7 @@ from nightclaw.core.ports import Problems
 from nightclaw.core.types import JSON, FactChange
 from nightclaw.sources.clones import uncommitted
 from nightclaw.sources.crontab import DAY_MS, iso
-from nightclaw.sources.orders import last_due, read_orders
+from nightclaw.sources.orders import asks_for_judgement, last_due, read_orders
 
 DEADLINE_S = 10.0
 HOUR_MS = 3_600_000
@@ -32,6 +32,8 @@ FAILURES = 3
 LOW_BYTES, WELL_BYTES = 500_000_000, 600_000_000
 ORDERS_BYTES = 256 * 1024
 CLONES_AT_ONCE = 2
+OUR_OWN = ("approval:", "disk:")
+"""Facts about ourselves: nothing a model could add to them."""
 MAIN_BRANCHES = frozenset({"main", "master"})
 
 
@@ -87,12 +89,17 @@ class Probe(Protocol):
 
 
 async def changes_now(probes: Sequence[Probe], view: Look, problems: Problems) -> list[FactChange]:
-    """All that differs from the known facts, by key. Each probe has DEADLINE_S; a failing one is a problem."""
+    """All that differs from the known facts, by key. Each probe has DEADLINE_S; a failing one is a problem.
+
+    What is told of the owner's world is marked for judgement where ORDERS.md says anything at all.
+    """
     answers = await asyncio.gather(*(_ask(p, view, problems) for p in probes))
     changes = [
         c for probe, found in zip(probes, answers, strict=True) if found is not None
         for c in compare(probe.prefix, found, view.facts)
     ]  # fmt: skip
+    if any(c.tell for c in changes) and _has_orders(view.around):
+        changes = [replace(c, judge=c.tell and not c.key.startswith(OUR_OWN)) for c in changes]
     return sorted(changes, key=lambda c: (not c.tell, c.key))
 
 
@@ -258,13 +265,8 @@ class OrdersDue:
     name, prefix = "orders", "order:"
 
     async def look(self, view: Look) -> list[Found]:
-        try:
-            with (view.around.home / "ORDERS.md").open("rb") as file:
-                text = file.read(ORDERS_BYTES).decode("utf-8", errors="replace")
-        except FileNotFoundError:
-            return []
         found: list[Found] = []
-        for order in read_orders(text, view.around.tz):
+        for order in read_orders(_orders_of(view.around), view.around.tz):
             key = f"order:{order.digest}"
             held = view.facts.get(key)
             seen_at = held.get("seen_at") if isinstance(held, Mapping) else None
@@ -308,6 +310,22 @@ def standard_probes(
         OrdersDue(),
         DiskLow(),
     ]
+
+
+def _has_orders(around: Around) -> bool:
+    try:
+        return asks_for_judgement(_orders_of(around))
+    except OSError:
+        return False  # the probe of the orders says what is wrong
+
+
+def _orders_of(around: Around) -> str:
+    """ORDERS.md as it is now, "" without one. Raises OSError for one that cannot be read."""
+    try:
+        with (around.home / "ORDERS.md").open("rb") as file:
+            return file.read(ORDERS_BYTES).decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def _pulls(facts: Mapping[str, JSON]) -> list[tuple[str, Mapping[str, JSON]]]:

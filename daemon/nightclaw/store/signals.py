@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
@@ -110,12 +111,14 @@ def _signal(row: Row[tuple[object, ...]]) -> Signal:
     )
 
 
-def due_subjects(conn: Connection, now: int, longest_wait_ms: int, limit: int) -> list[str]:
-    """Subjects whose pending signals have been quiet long enough, or have waited `longest_wait_ms`."""
+def due_subjects(
+    conn: Connection, now: int, longest_wait_ms: int, limit: int, but: Collection[str] = ()
+) -> list[str]:
+    """Subjects whose pending signals have been quiet long enough, or have waited `longest_wait_ms`; none in `but`."""
     last_ready, first_seen = func.max(signal.c.ready_at), func.min(signal.c.ready_at)
     query = (
         select(signal.c.subject)
-        .where(signal.c.decision_id.is_(None))
+        .where(signal.c.decision_id.is_(None), signal.c.subject.not_in(but))
         .group_by(signal.c.subject)
         .having(or_(last_ready <= now, first_seen + longest_wait_ms <= now))
         .order_by(first_seen)
@@ -124,12 +127,12 @@ def due_subjects(conn: Connection, now: int, longest_wait_ms: int, limit: int) -
     return [str(s) for s in conn.execute(query).scalars()]
 
 
-def next_due_at(conn: Connection, longest_wait_ms: int) -> int | None:
-    """When the earliest waiting subject becomes due (ms), None when nothing is pending."""
+def next_due_at(conn: Connection, longest_wait_ms: int, but: Collection[str] = ()) -> int | None:
+    """When the earliest waiting subject that is not in `but` becomes due (ms), None when nothing is pending."""
     last_ready, first_seen = func.max(signal.c.ready_at), func.min(signal.c.ready_at)
     due = (
         select(func.min(last_ready, first_seen + longest_wait_ms).label("at"))
-        .where(signal.c.decision_id.is_(None))
+        .where(signal.c.decision_id.is_(None), signal.c.subject.not_in(but))
         .group_by(signal.c.subject)
         .subquery()
     )
