@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "providers": LEAF,
     "notifiers": LEAF,
     "sandbox": LEAF,
+    "vcs": LEAF,
     "service": LEAF,
     "extend": LEAF,
     "clock": LEAF,
