@@ -83,10 +83,16 @@ def _judge(conn: Connection, signal: Signal, rules: RuleSet, memory: _Memory) ->
     if key is not None:
         memory.facts[key] = pulls.learn(memory.facts.get(key), signal)
     about = key or pulls.checked_pull(signal)
-    known = Knowledge(
-        pull=memory.facts.get(about) if about else None, payload=lambda: signals.payload(conn, signal.id)
-    )
+    pull = memory.facts.get(about) if about else None
+    if about is None and incidents.check_of(signal) is not None:
+        prefix = f"pr:{signal.repo}#"
+        listed = {k: v for k, v in memory.facts.items() if k.startswith(prefix)}
+        pull = pulls.of_branch(listed, signal.attrs.get("branch"))
+    known = Knowledge(pull=pull, payload=lambda: signals.payload(conn, signal.id))
     judgement = judge(signal, rules, known)
+    gone = incidents.ended_branch(signal)
+    if gone is not None:
+        memory.facts.pop(gone, None)
     check = incidents.check_of(signal)
     if check is None or not incidents.follows(judgement):
         return judgement

@@ -55,7 +55,7 @@ def _command(signal: Signal, owner: Owner, known: Knowledge) -> Judgement | None
     if signal.attrs.get("association") in COLLABORATORS:
         return _fixed(Verdict.PROPOSE, "command", f"{signal.actor} asks for work in a comment", "proposal")
     return Judgement(
-        Verdict.RECORD,
+        Verdict.NOTIFY if _names_me(signal, owner) else Verdict.RECORD,
         Verdict.PROPOSE,
         "default:command",
         f"{signal.actor} is a stranger here: at most proposed",
@@ -80,9 +80,9 @@ def watched_branch(signal: Signal, owner: Owner, known: Knowledge) -> str | None
     if a.get("branch") and a.get("branch") == a.get("default_branch") and not a.get("fork"):
         return "the default branch"
     author = known.pull.get("author") if isinstance(known.pull, dict) else None
-    if owner.is_me(author) or owner.is_me(a.get("head_login")):
-        return "your pull request"
-    return None
+    if author is None:  # not seen before: whose commit it is, else who pushed
+        author = a.get("head_login") or (signal.actor if a.get("prs") else None)
+    return "your pull request" if owner.is_me(author) else None
 
 
 def _review(signal: Signal, owner: Owner, known: Knowledge) -> Judgement | None:
@@ -114,10 +114,7 @@ def _assignment(signal: Signal, owner: Owner, known: Knowledge) -> Judgement | N
 
 
 def _mention(signal: Signal, owner: Owner, known: Knowledge) -> Judgement | None:
-    named = signal.attrs.get("mentions")
-    if signal.kind not in SPOKEN or not isinstance(named, list) or owner.is_me(signal.actor):
-        return None
-    if not any(owner.is_me(m) for m in named):
+    if not _names_me(signal, owner):
         return None
     return _fixed(
         Verdict.NOTIFY,
@@ -126,6 +123,14 @@ def _mention(signal: Signal, owner: Owner, known: Knowledge) -> Judgement | None
         "mention",
         f"{signal.actor} mentions you: {signal.subject}",
     )
+
+
+def _names_me(signal: Signal, owner: Owner) -> bool:
+    """Someone else calls me by name: in something new, or in what an edit added."""
+    named = signal.attrs.get("mentions")
+    if owner.is_me(signal.actor) or not isinstance(named, list):
+        return False
+    return (signal.kind in SPOKEN or signal.kind.endswith(".edited")) and any(owner.is_me(m) for m in named)
 
 
 def _stranger(signal: Signal, owner: Owner, known: Knowledge) -> Judgement | None:

@@ -1,8 +1,10 @@
 """What is known of open pull requests, learned from signals as they pass: for probes that look at their age.
 
-A pull request's fact `pr:owner/name#N` holds `{author, state, draft, title, requested: {login: at_ms},
+A pull request's fact `pr:owner/name#N` holds `{author, state, draft, title, branch, requested: {login: at_ms},
 last_at, private}`; it is forgotten when the pull request closes. Pure.
 """
+
+from collections.abc import Mapping
 
 from nightclaw.core.types import JSON, JSONObject, Signal
 from nightclaw.initiative.incidents import CHECK_EVENTS
@@ -29,6 +31,14 @@ def checked_pull(signal: Signal) -> str | None:
     return f"pr:{signal.repo}#{prs[0]}"
 
 
+def of_branch(pulls: Mapping[str, JSON], branch: JSON) -> JSON:
+    """The open pull request whose head is `branch`, of these facts; None when none is known."""
+    for pull in pulls.values():
+        if isinstance(pull, dict) and branch and pull.get("branch") == branch:
+            return pull
+    return None
+
+
 def learn(held: JSON, signal: Signal) -> JSONObject | None:
     """The pull request as it is known after this signal; None once it is closed."""
     a = signal.attrs
@@ -39,8 +49,9 @@ def learn(held: JSON, signal: Signal) -> JSONObject | None:
     for name in ("title", "draft"):
         if a.get(name) is not None:
             known[name] = a[name]
-    if event.startswith("pull_request") and a.get("author") is not None and "author" not in known:
-        known["author"] = a["author"] if event == "pull_request" else known.get("author")
+    for name in ("author", "branch"):
+        if a.get(name) and not known.get(name):
+            known[name] = a[name]
     asked = known.get("requested")
     requested: dict[str, JSON] = dict(asked) if isinstance(asked, dict) else {}
     reviewer = str(a.get("reviewer") or "").lower()

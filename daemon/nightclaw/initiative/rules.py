@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from nightclaw.core.types import JSON, JSONObject, Signal, Source, Verdict, higher
 from nightclaw.initiative import github_rules
+from nightclaw.initiative.incidents import CHECK_EVENTS
 from nightclaw.initiative.judgement import Judgement, Knowledge, Owner
 
 FIELDS = frozenset({"source", "kind", "subject", "repo", "actor", "trust", "title", "presence"})
@@ -59,7 +60,8 @@ def judge(signal: Signal, rules: RuleSet, known: Knowledge) -> Judgement:
     """What initiative may do about this signal."""
     if known.own_echo:
         return Judgement(Verdict.IGNORE, Verdict.IGNORE, "default:own-echo", "this is what I did myself")
-    if rules.owner.bot is not None and (signal.actor or "").lower() == rules.owner.bot:
+    is_mine = rules.owner.bot is not None and (signal.actor or "").lower() == rules.owner.bot
+    if is_mine and str(signal.attrs.get("event")) not in CHECK_EVENTS:  # how my push fared is news
         return Judgement(Verdict.IGNORE, Verdict.IGNORE, "default:own-echo", "it came from my own login")
     if signal.attrs.get("baseline"):
         return Judgement(

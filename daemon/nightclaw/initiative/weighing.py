@@ -53,6 +53,11 @@ class Notebook:
         held = facts.get(self._conn, key)
         return held.value if held else None
 
+    def starting_with(self, prefix: str) -> dict[str, JSON]:
+        held = {k: f.value for k, f in facts.starting_with(self._conn, prefix).items()}
+        learned = {k: v for k, v in self._learned.items() if k.startswith(prefix)}
+        return {k: v for k, v in (held | learned).items() if v is not None}
+
     def put(self, key: str, value: JSON) -> bool:
         """None forgets. True when it differs from what was known."""
         is_news = self.get(key) != value
@@ -121,6 +126,8 @@ def _learn_pull(signal: Signal, notebook: Notebook) -> JSON:
     key = pulls.fact_key(signal)
     if key is None:
         checked = pulls.checked_pull(signal)
+        if checked is None and incidents.check_of(signal) is not None:
+            return pulls.of_branch(notebook.starting_with(f"pr:{signal.repo}#"), signal.attrs.get("branch"))
         return notebook.get(checked) if checked else None
     value = pulls.learn(notebook.get(key), signal)
     notebook.put(key, value)

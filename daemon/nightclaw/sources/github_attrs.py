@@ -174,6 +174,7 @@ def _check(event: str, action: str, body: Body, found: Attrs) -> None:
     found["prs"] = [*pull_numbers(thing, body)]
     found["url"] = _url(thing)
     found["run_attempt"] = whole(thing.get("run_attempt"))
+    found["fork"] = True if _is_of_fork(thing, body) else None
     if event == "status":
         _status(body, found)
     elif event == "workflow_run":
@@ -191,6 +192,14 @@ def _check(event: str, action: str, body: Body, found: Attrs) -> None:
         found["suite"] = f"run:{at[1]}" if at else _suite(suite)
 
 
+def _is_of_fork(thing: Body, body: Body) -> bool:
+    """A pull request to here that it belongs to has its head elsewhere, so its branch's name says nothing here."""
+    listed = thing.get("pull_requests") or obj(thing, "check_suite").get("pull_requests")
+    first = listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], dict) else {}
+    head, base = (obj(obj(first, side), "repo").get("id") for side in ("head", "base"))
+    return base is not None and base == obj(body, "repository").get("id") and head not in (None, base)
+
+
 def _suite(suite: Body) -> str | None:
     number = whole(suite.get("id"))
     return f"suite:{number}" if number else None
@@ -205,7 +214,8 @@ def _run(run: Body, body: Body, found: Attrs) -> None:
     author = obj(obj(run, "head_commit"), "author")
     found["head_login"] = login(author.get("username")) or login(obj(run, "actor").get("login"))
     ours, theirs = obj(body, "repository").get("full_name"), obj(run, "head_repository").get("full_name")
-    found["fork"] = True if isinstance(theirs, str) and theirs != ours else None
+    if isinstance(theirs, str) and theirs != ours:
+        found["fork"] = True
 
 
 def _status(body: Body, found: Attrs) -> None:
