@@ -4,6 +4,7 @@ Exit codes: 0 clean stop, 1 crash, 75 another daemon holds the home, 78 bad conf
 program (one line a fault), 2 usage.
 """
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -53,6 +54,7 @@ def _run(args: list[str]) -> int:
             file=sys.stderr,
         )
         return BAD_CONFIG
+    gc.disable()  # till ready: what a start makes lives as long as the process
     from nightclaw.app import run
 
     return run(home_of(os.environ), version())

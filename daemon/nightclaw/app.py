@@ -1,6 +1,7 @@
 """The composition root: makes every part, hands each what it needs, starts and stops them in order."""
 
 import asyncio
+import gc
 import os
 import signal
 import sqlite3
@@ -238,6 +239,8 @@ class App:
         return await self.store.write(lambda conn: conn.exec_driver_sql("SELECT 1").scalar())
 
     def _ready(self) -> None:
+        gc.freeze()  # nothing of the start is looked through again; `__main__` switched it off
+        gc.enable()
         self.supervisor.start()
         where = self.ingress_address or "closed"
         print(NEXT_STEPS.format(version=self.version, home=self.home, ingress=where), flush=True)

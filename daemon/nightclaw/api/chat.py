@@ -14,7 +14,8 @@ from nightclaw.core.types import Priority
 from nightclaw.protocol.messages import LIST_DEFAULT
 from nightclaw.store import lists
 
-Name = Annotated[str, StringConstraints(pattern=r"^[\w.@:+-]{1,100}$")]
+# the length apart from the pattern: `\w{1,100}` alone is compiled to ten megabytes
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.@:+-]+$")]
 
 
 class Message(Body):

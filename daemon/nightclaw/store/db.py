@@ -17,8 +17,8 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
+from sqlalchemy.util import greenlet_spawn
 
 from nightclaw.core import failpoints
 from nightclaw.core.errors import StoreBusy, StoreClosed, StoreUnavailable
@@ -133,8 +133,12 @@ def writer_engine(path: Path) -> Engine:
     return engine
 
 
-def reader_engine(path: Path) -> AsyncEngine:
-    engine = create_async_engine(
+def reader_engine(path: Path) -> Engine:
+    """An engine on aiosqlite, to be used inside `greenlet_spawn`.
+
+    It is what sqlalchemy.ext.asyncio wraps; importing that package would load the whole ORM (8 MB) for its sessions.
+    """
+    engine = create_engine(
         f"sqlite+aiosqlite:///{path}",
         poolclass=AsyncAdaptedQueuePool,
         pool_size=READERS,
@@ -142,7 +146,7 @@ def reader_engine(path: Path) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
     )
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine, "connect")
     def on_connect(connection: object, _: object) -> None:
         cursor = connection.cursor()  # pyright: ignore[reportAttributeAccessIssue]
         for pragma in ("busy_timeout = 5000", "query_only = ON", "temp_store = MEMORY", "cache_size = -2000"):
@@ -163,7 +167,7 @@ class Store:
         self._waiting = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._readers: AsyncEngine | None = None
+        self._readers: Engine | None = None
         self._closing = False
         self._reading: set[asyncio.Task[object]] = set()
         self._unchecked = 0  # writes since the last checkpoint
@@ -194,7 +198,7 @@ class Store:
             await asyncio.to_thread(self._thread.join)
         await asyncio.gather(*self._reading, return_exceptions=True)
         if self._readers is not None:
-            await self._readers.dispose()
+            await greenlet_spawn(self._readers.dispose)
 
     @property
     def queue_depth(self) -> int:
@@ -228,15 +232,7 @@ class Store:
         """
         if self._readers is None or self._closing:
             raise StoreClosed("the store is not open")
-
-        def inside(conn: Connection) -> T:
-            conn.exec_driver_sql("BEGIN")
-            try:
-                return f(conn, *args, **kwargs)
-            finally:
-                conn.exec_driver_sql("ROLLBACK")
-
-        reading = asyncio.ensure_future(self._read(self._readers, inside))
+        reading = asyncio.ensure_future(self._read(self._readers, lambda conn: f(conn, *args, **kwargs)))
         self._reading.add(cast(asyncio.Task[object], reading))
         reading.add_done_callback(self._read_ended)
         return await asyncio.shield(reading)
@@ -246,10 +242,17 @@ class Store:
         if not reading.cancelled():
             reading.exception()  # the caller has it; a cancelled caller does not miss it
 
-    async def _read(self, readers: AsyncEngine, inside: Callable[[Connection], T]) -> T:
+    async def _read(self, readers: Engine, f: Callable[[Connection], T]) -> T:
+        def inside() -> T:
+            with readers.connect() as conn:
+                conn.exec_driver_sql("BEGIN")
+                try:
+                    return f(conn)
+                finally:
+                    conn.exec_driver_sql("ROLLBACK")
+
         try:
-            async with readers.connect() as conn:
-                return await conn.run_sync(inside)
+            return await greenlet_spawn(inside)
         except DatabaseError as error:
             if _is_disk_fault(error):
                 self.problem = f"reading the store failed: {error.orig}"
