@@ -172,7 +172,7 @@ class Checks:
                 if old != new:
                     yield "prefix", f"{part} changed within a conversation: {_difference(old, new)}", False
         histories = self._histories.setdefault(key, [])
-        best = max(histories, key=lambda old: _kinship(old, messages), default=None)
+        best = max(histories, key=lambda old: self._kinship(asked.lane, old, messages), default=None)
         if best is None or (len(best) > len(messages) and _common(best, messages) == len(messages)):
             histories.append(messages)
         elif best == messages:
@@ -187,11 +187,16 @@ class Checks:
                 change = _difference(best[where], messages[where])
                 yield "rewritten", f"messages.{where} is not what it was in an earlier call: {change}", False
 
+    def _kinship(self, lane: str, old: list[str], now: list[str]) -> tuple[bool, int]:
+        """(may be of the same conversation, messages in common)"""
+        common = _common(old, now)
+        return common in (len(old), len(now)) or self._grew(lane, old, now), common
+
     def _grew(self, lane: str, before: list[str], now: list[str]) -> bool:
         """The last message may have been added to when no answer ever came to it."""
         last = len(before) - 1
         return (
-            _common(before, now) == last
+            _common(before, now) == last < len(now)
             and now[last].startswith(before[last].removesuffix("]"))
             and (lane, _digest(before)) not in self._answered
         )
@@ -212,11 +217,6 @@ def _common(one: list[str], other: list[str]) -> int:
             break
         count += 1
     return count
-
-
-def _kinship(old: list[str], now: list[str]) -> tuple[bool, int]:
-    common = _common(old, now)
-    return common in (len(old), len(now)), common
 
 
 def _difference(old: str, new: str) -> str:

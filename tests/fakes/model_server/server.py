@@ -32,7 +32,7 @@ class ModelServer:
         self,
         *,
         key: str | None = None,
-        models: tuple[str, ...] = ("claude-sonnet-4-5", "claude-haiku-4-5", "gpt-4o-mini"),
+        models: tuple[str, ...] = ("claude-sonnet-4-6", "claude-haiku-4-5", "gpt-4o-mini"),
         canaries: set[str] | None = None,
         context_tokens: int = 200_000,
         now: Callable[[], float] = time.monotonic,

@@ -73,6 +73,8 @@ async def speak(answer: Answer, call: Call, turn: Turn, seed: str) -> None:
     asked = call.asked
     wire = anthropic_wire if asked.protocol == "anthropic" else openai_wire
     headers = dict(wire.headers(seed, 200))
+    if isinstance(turn.fault, Cut):
+        headers["connection"] = "close"  # or a client would take the connection for its next request
     out = _Out(answer, turn)
     try:
         if isinstance(turn.fault, Silence) and turn.fault.after == "request":
@@ -100,7 +102,7 @@ async def _stream(
             await out.write(_error_event(call.asked, turn.fault, seed))
             break
         await out.write(turn.insert.get(n, b"") + _garbled(event, n, turn), ends=event.name in _LAST)
-    await out.flush()
+    await out.close()
     await answer.end()
 
 
@@ -117,7 +119,7 @@ async def _whole(
     if isinstance(turn.fault, Silence) and turn.fault.after != "request":
         await answer.during(turn.fault.gate.wait())
     await out.write(data, ends=True)
-    await out.flush()
+    await out.close()
 
 
 def encoded(body: Body) -> bytes:
@@ -200,9 +202,12 @@ class _Out:
     async def flush(self) -> None:
         held, self._held = self._held, b""
         await self._send(held)
-        fault = self._turn.fault
-        if isinstance(fault, Cut) and self._answer.sent >= fault.at:
-            await self._cut(fault)
+
+    async def close(self) -> None:
+        """A cut beyond the end takes the end of the body alone."""
+        await self.flush()
+        if isinstance(self._turn.fault, Cut):
+            await self._cut(self._turn.fault)
 
     async def _send(self, data: bytes) -> None:
         fault = self._turn.fault

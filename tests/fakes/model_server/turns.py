@@ -87,7 +87,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The connection ends after `at` bytes of the body. clean: as if the body were complete."""
+    """The connection ends after `at` bytes of the body, at the latest after all. clean: as if they were the body."""
 
     at: int
     manner: Literal["close", "reset", "clean"] = "close"
