@@ -117,17 +117,21 @@ def _ask(
 
 def environment(home: Path, owner_home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """What every child process gets: nothing of the machine's but the path."""
-    return {
-        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-        "HOME": str(owner_home),
-        "NIGHTCLAW_HOME": str(home),
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "HUB_SECRET": SECRET,
-        "HUB_TOKEN": "fake-token",
-        "HOOK_SECRET": "whsec_bmlnaHRjbGF3IGUyZSBob29rIHNlY3JldA==",
-        "PYTHONWARNINGS": "default::ResourceWarning,default::RuntimeWarning",
-    } | dict(more or {})
+    passed = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    return (
+        passed
+        | {
+            "HOME": str(owner_home),
+            "NIGHTCLAW_HOME": str(home),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "HUB_SECRET": SECRET,
+            "HUB_TOKEN": "fake-token",
+            "HOOK_SECRET": "whsec_bmlnaHRjbGF3IGUyZSBob29rIHNlY3JldA==",
+            "PYTHONWARNINGS": "default::ResourceWarning,default::RuntimeWarning",
+        }
+        | dict(more or {})
+    )
 
 
 class Daemon:
