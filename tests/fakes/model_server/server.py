@@ -181,7 +181,6 @@ class ModelServer:
             call.sent_bytes = answer.sent
             raise
         finally:
-            self.checks.said(asked, call.blocks, call.is_whole)
             with self._changed:
                 self._changed.notify_all()
 
@@ -200,7 +199,8 @@ class ModelServer:
         call.usage = self._usage(call, turn)
         call.cost_usd = price_of(call.asked.model).of(call.usage)
         call.status = 200
-        await speak(answer, call, turn, seed)
+        self.checks.said(call.asked, call.blocks, whole=False)
+        await speak(answer, call, turn, seed, lambda: self.checks.said(call.asked, call.blocks, whole=True))
 
     def _turn(self, call: Call, lane: Lane) -> Turn | Refused:
         """The turn that answers, or why none does."""

@@ -1,7 +1,7 @@
 """One reply on its way out: what a turn says becomes events, and its fault, pace and gates happen to them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from tests.fakes.model_server import anthropic_wire, openai_wire
@@ -68,14 +68,23 @@ async def refuse(answer: Answer, asked_as: str, refused: Refused, seed: str) -> 
     await answer.whole(refused.status, {"content-type": "application/json", **headers}, encoded(body))
 
 
-async def speak(answer: Answer, call: Call, turn: Turn, seed: str) -> None:
-    """Sets `call.is_whole` when all that a reader needs to act on it left, and it was sound."""
+async def speak(
+    answer: Answer, call: Call, turn: Turn, seed: str, on_whole: Callable[[], None] = lambda: None
+) -> None:
+    """Sets `call.is_whole` when all that a reader needs to act on leaves, and is sound; then, just before the bytes
+    do, `on_whole` is called: what a reader does next must find it done."""
+
+    def enough() -> None:
+        if _is_sound(turn):
+            call.is_whole = True
+            on_whole()
+
     asked = call.asked
     wire = anthropic_wire if asked.protocol == "anthropic" else openai_wire
     headers = dict(wire.headers(seed, 200))
     if isinstance(turn.fault, Cut):
         headers["connection"] = "close"  # or a client would take the connection for its next request
-    out = _Out(answer, turn)
+    out = _Out(answer, turn, enough)
     try:
         if isinstance(turn.fault, Silence) and turn.fault.after == "request":
             await answer.during(turn.fault.gate.wait())
@@ -87,7 +96,6 @@ async def speak(answer: Answer, call: Call, turn: Turn, seed: str) -> None:
         pass
     finally:
         call.sent_bytes = answer.sent
-        call.is_whole = out.is_enough and _is_sound(turn)
 
 
 async def _stream(
@@ -163,17 +171,14 @@ def _is_sound(turn: Turn) -> bool:
 class _Out:
     """Puts events on the wire in writes of the planned sizes, and ends where the fault says."""
 
-    def __init__(self, answer: Answer, turn: Turn) -> None:
+    def __init__(self, answer: Answer, turn: Turn, enough: Callable[[], None]) -> None:
         self._answer = answer
         self._turn = turn
+        self._when_enough = enough
         self._held = b""
         self._writes = 0
         self._planned = 0
         self._enough: int | None = None
-
-    @property
-    def is_enough(self) -> bool:
-        return self._enough is not None and self._answer.sent >= self._enough
 
     async def before(self, n: int) -> None:
         gate = self._turn.pace.gates.get(n)
@@ -212,8 +217,14 @@ class _Out:
     async def _send(self, data: bytes) -> None:
         fault = self._turn.fault
         if isinstance(fault, Cut) and self._answer.sent + len(data) > fault.at:
-            await self._answer.write(data[: fault.at - self._answer.sent])
+            await self._write(data[: fault.at - self._answer.sent])
             await self._cut(fault)
+        await self._write(data)
+
+    async def _write(self, data: bytes) -> None:
+        if self._enough is not None and self._answer.sent + len(data) >= self._enough:
+            self._enough = None
+            self._when_enough()
         await self._answer.write(data)
 
     async def _cut(self, fault: Cut) -> None:
