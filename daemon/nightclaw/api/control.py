@@ -4,6 +4,7 @@ No route exists for what the daemon cannot do: it answers 404 like any other unk
 refused while they are read. Nothing is exported anywhere: the framework's own telemetry is off.
 """
 
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 
 from fastapi import FastAPI
@@ -51,6 +52,8 @@ NOUNS = (
 
 def build(control: Control) -> App:
     """The app that answers the control socket. Call it when the store is open: counters begin at its head."""
+    # FastAPI asks of each parameter whether it is a model of pydantic 1, and would load that library to know
+    sys.modules.setdefault("pydantic.v1", None)  # pyright: ignore[reportArgumentType]
     app = FastAPI(
         title="Nightclaw control API",
         version=control.version,
