@@ -87,7 +87,7 @@ def _judge(conn: Connection, signal: Signal, rules: RuleSet, memory: _Memory) ->
     if about is None and incidents.check_of(signal) is not None:
         prefix = f"pr:{signal.repo}#"
         listed = {k: v for k, v in memory.facts.items() if k.startswith(prefix)}
-        pull = pulls.of_branch(listed, signal.attrs.get("branch"))
+        pull = pulls.of_check(listed, signal)
     known = Knowledge(pull=pull, payload=lambda: signals.payload(conn, signal.id))
     judgement = judge(signal, rules, known)
     gone = incidents.ended_branch(signal)

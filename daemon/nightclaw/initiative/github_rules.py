@@ -77,9 +77,11 @@ def _check(signal: Signal, owner: Owner, known: Knowledge) -> Judgement | None:
 def watched_branch(signal: Signal, owner: Owner, known: Knowledge) -> str | None:
     """Whose red is ours to tell: `the default branch`, `your pull request`, or None."""
     a = signal.attrs
-    if a.get("branch") and a.get("branch") == a.get("default_branch") and not a.get("fork"):
+    pull = known.pull if isinstance(known.pull, dict) else {}
+    is_of_fork = a.get("fork") or (pull.get("fork") and pull.get("sha") == a.get("sha"))
+    if a.get("branch") and a.get("branch") == a.get("default_branch") and not is_of_fork:
         return "the default branch"
-    author = known.pull.get("author") if isinstance(known.pull, dict) else None
+    author = pull.get("author")
     if author is None:  # not seen before: whose commit it is, else who pushed
         author = a.get("head_login") or (signal.actor if a.get("prs") else None)
     return "your pull request" if owner.is_me(author) else None

@@ -1,7 +1,7 @@
 """What is known of open pull requests, learned from signals as they pass: for probes that look at their age.
 
-A pull request's fact `pr:owner/name#N` holds `{author, state, draft, title, branch, requested: {login: at_ms},
-last_at, private}`; it is forgotten when the pull request closes. Pure.
+A pull request's fact `pr:owner/name#N` holds `{author, state, draft, title, branch, sha, fork, requested:
+{login: at_ms}, last_at, private}`; it is forgotten when the pull request closes. Pure.
 """
 
 from collections.abc import Mapping
@@ -31,12 +31,13 @@ def checked_pull(signal: Signal) -> str | None:
     return f"pr:{signal.repo}#{prs[0]}"
 
 
-def of_branch(pulls: Mapping[str, JSON], branch: JSON) -> JSON:
-    """The open pull request whose head is `branch`, of these facts; None when none is known."""
-    for pull in pulls.values():
-        if isinstance(pull, dict) and branch and pull.get("branch") == branch:
-            return pull
-    return None
+def of_check(pulls: Mapping[str, JSON], signal: Signal) -> JSON:
+    """The open pull request a check that names none belongs to: by its head commit, else by its branch."""
+    a = signal.attrs
+    found = [p for p in pulls.values() if isinstance(p, dict)]
+    by_head = (p for p in found if a.get("sha") and p.get("sha") == a["sha"])
+    by_branch = (p for p in found if a.get("branch") and p.get("branch") == a["branch"] and not p.get("fork"))
+    return next(by_head, None) or next(by_branch, None)
 
 
 def learn(held: JSON, signal: Signal) -> JSONObject | None:
@@ -46,9 +47,11 @@ def learn(held: JSON, signal: Signal) -> JSONObject | None:
     known = dict(held) if isinstance(held, dict) else {}
     if a.get("state") == "closed" or (event == "pull_request" and action == "closed"):
         return None
-    for name in ("title", "draft"):
+    for name in ("title", "draft", "fork"):
         if a.get(name) is not None:
             known[name] = a[name]
+    if event == "pull_request" and a.get("sha"):
+        known["sha"] = a["sha"]
     for name in ("author", "branch"):
         if a.get(name) and not known.get(name):
             known[name] = a[name]

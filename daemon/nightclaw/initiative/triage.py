@@ -147,8 +147,9 @@ def read_answer(text: str) -> tuple[Verdict | None, str]:
 class Models(Protocol):
     """The router of models, as far as triage needs it. allowed None: any provider."""
 
-    def chain(self, role: str, allowed: list[str] | None) -> Provider | None: ...
-    def bound(self, role: str, request: ModelRequest) -> float: ...
+    def models(self, role: str, allowed: Sequence[str] | None) -> Sequence[str]: ...
+    def chain(self, role: str, allowed: Sequence[str] | None) -> Provider | None: ...
+    def bound(self, role: str, request: ModelRequest, allowed: Sequence[str] | None) -> float: ...
 
 
 class Lists(Protocol):
@@ -165,14 +166,16 @@ class ModelTriage:
         self._lists = lists
 
     def bound(self, prompt: str, repos: Collection[str]) -> Bound | None:
-        if self._chain(repos) is None:
+        allowed = self._allowed(repos)
+        names = self._models.models(ROLE, allowed)
+        if not names:
             return None
-        usd = self._models.bound(ROLE, _request(prompt))
+        usd = self._models.bound(ROLE, _request(prompt), allowed)
         tokens = estimate(SYSTEM) + estimate(prompt) + ANSWER_TOKENS
-        return Bound(ROLE, usd, tokens if usd > 0 else 0)
+        return Bound(names[0], usd, tokens if usd > 0 else 0)
 
     async def ask(self, prompt: str, repos: Collection[str]) -> TriageAnswer:
-        provider = self._chain(repos)
+        provider = self._models.chain(ROLE, self._allowed(repos))
         if provider is None:
             return TriageAnswer(None, "no model may see this")
         reply: Reply | None = None
@@ -191,12 +194,13 @@ class ModelTriage:
         verdict, reason = read_answer("".join(texts).strip())
         return TriageAnswer(verdict, reason, tuple(calls))
 
-    def _chain(self, repos: Collection[str]) -> Provider | None:
+    def _allowed(self, repos: Collection[str]) -> list[str] | None:
+        """The providers that every one of these repositories lets see its bytes; None: any."""
         allowed: list[str] | None = None
         for names in (self._lists(r) for r in sorted(repos)):
             if names is not None:
                 allowed = [n for n in names if allowed is None or n in allowed]
-        return None if allowed == [] else self._models.chain(ROLE, allowed)
+        return allowed
 
 
 def _request(prompt: str) -> ModelRequest:

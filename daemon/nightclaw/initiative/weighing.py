@@ -127,7 +127,7 @@ def _learn_pull(signal: Signal, notebook: Notebook) -> JSON:
     if key is None:
         checked = pulls.checked_pull(signal)
         if checked is None and incidents.check_of(signal) is not None:
-            return pulls.of_branch(notebook.starting_with(f"pr:{signal.repo}#"), signal.attrs.get("branch"))
+            return pulls.of_check(notebook.starting_with(f"pr:{signal.repo}#"), signal)
         return notebook.get(checked) if checked else None
     value = pulls.learn(notebook.get(key), signal)
     notebook.put(key, value)

@@ -116,7 +116,9 @@ def _goal(signal: Signal, judgement: Judgement) -> str:
     """What the task is for, in one line or in the owner's own prompt."""
     if judgement.goal:
         return judgement.goal
-    return f"{signal.subject}: {signal.title}" if signal.source is Source.GITHUB else signal.title
+    if signal.source is Source.GITHUB:
+        return f"{signal.subject}: {_text(signal.attrs.get('title')) or signal.title}"
+    return signal.title
 
 
 def brief(conn: Connection, signal: Signal, judgement: Judgement) -> str:

@@ -1,7 +1,7 @@
 """The small facts about a GitHub occurrence that rules read.
 
 Only those that apply: event action actor actor_type created_at default_branch title url severity · of a thread:
-number is_pr author association state draft merged branch sha label assignee reviewer team · of words: comment_id
+number is_pr author association state draft merged branch sha fork label assignee reviewer team · of words: comment_id
 mentions command · of a check: conclusion check suite branch sha prs run_attempt fork head_login · of a push:
 branch sha pushed_by head_login commits deleted · object_ids. Every text is plain and clipped. `suite` is the same
 for a workflow run, its jobs and their checks. `object_ids` name what an effect of our own could have made:
@@ -108,6 +108,8 @@ def _thread(event: str, action: str, body: Body, found: Attrs) -> None:
         found["merged"] = merged if isinstance(merged, bool) else None
         found["branch"] = plain(head.get("ref"))
         found["sha"] = plain(head.get("sha"), 64)
+        ours, theirs = obj(body, "repository").get("full_name"), obj(head, "repo").get("full_name")
+        found["fork"] = True if isinstance(theirs, str) and theirs != ours else None
     if event in ("issues", "pull_request", "discussion"):
         _change(action, body, thing, found)
 
