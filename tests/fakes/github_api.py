@@ -52,6 +52,9 @@ class FakeRepo:
     checks: dict[int, Body] = field(default_factory=dict)
     feed: list[Body] = field(default_factory=list)
     hooks: dict[int, FakeHook] = field(default_factory=dict)
+    labels: list[str] = field(default_factory=lambda: ["bug", "nightclaw"])
+    files: dict[int, list[Body]] = field(default_factory=dict)
+    branches: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -78,6 +81,7 @@ class FakeGitHub:
         self.limit_headers: dict[str, str] = {"x-ratelimit-limit": "5000", "x-ratelimit-remaining": "4999"}
         self.poll_interval: str | None = "0"
         self.faults: list[Fault] = []
+        self.cut: re.Pattern[str] | None = None
         self.ids = itertools.count(9_000_001)
         self.lock = threading.RLock()
         self._server = serve(self)

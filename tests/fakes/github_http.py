@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.fakes.github_writes import WRITABLE, Spoken, spoken
+
 if TYPE_CHECKING:
     from tests.fakes.github_api import FakeGitHub, FakeRepo
 
@@ -34,6 +36,13 @@ _ROUTES: list[tuple[str, str]] = [
     (r"/repos/([^/]+/[^/]+)/issues/comments", "comments"),
     (r"/repos/([^/]+/[^/]+)/issues/(\d+)", "issue"),
     (r"/repos/([^/]+/[^/]+)/issues/(\d+)/events", "events_of"),
+    (r"/repos/([^/]+/[^/]+)/issues/(\d+)/comments", "talk"),
+    (r"/repos/([^/]+/[^/]+)/issues/(\d+)/labels", "labels_of"),
+    (r"/repos/([^/]+/[^/]+)/labels", "labels"),
+    (r"/repos/([^/]+/[^/]+)/labels/([^/]+)", "label"),
+    (r"/repos/([^/]+/[^/]+)/pulls/(\d+)", "pull"),
+    (r"/repos/([^/]+/[^/]+)/pulls/(\d+)/files", "files"),
+    (r"/repos/([^/]+/[^/]+)/pulls/(\d+)/comments", "remarks"),
     (r"/repos/([^/]+/[^/]+)/pulls", "pulls"),
     (r"/repos/([^/]+/[^/]+)/pulls/comments", "review_comments"),
     (r"/repos/([^/]+/[^/]+)/pulls/(\d+)/reviews", "reviews"),
@@ -93,6 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
         asked = Asked(method, path, at.query, token, self.headers.get("If-None-Match"), status)
         self.github.asked.append(asked)
         content = b"" if body is None else json.dumps(body).encode()
+        if self.github.cut is not None and self.github.cut.search(f"{method} {path}"):
+            self.close_connection = True  # it was heard, and the answer is lost
+            return
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -145,6 +157,12 @@ class _Handler(BaseHTTPRequestHandler):
             return 404, {"message": "Not Found"}
         if name.startswith("hook") or name in ("ping", "deliveries", "delivery"):
             return self._hooks(name, method, sent, repo, *parts[1:])
+        if name in WRITABLE:
+            asked = Spoken(
+                method, json.loads(sent) if sent else {}, parse_qs(urlsplit(self.path).query), token
+            )
+            with self.github.lock:
+                return spoken(self.github, repo, name, asked, *parts[1:])
         if name == "feed" and self.github.poll_interval is not None:
             headers["X-Poll-Interval"] = self.github.poll_interval
         with self.github.lock:

@@ -97,7 +97,8 @@ def refusal(status: int, path: str, content: bytes) -> GitHubError:
     try:
         found = json.loads(content)
         if isinstance(found, dict) and isinstance(found.get("message"), str):
-            said = ": " + "".join(c for c in found["message"][:200] if c.isprintable())
+            words = [found["message"], *_details(found.get("errors"))]
+            said = ": " + "".join(c for c in "; ".join(words)[:300] if c.isprintable())
     except (ValueError, RecursionError):
         pass
     where = urlsplit(path).path
@@ -110,6 +111,12 @@ def refusal(status: int, path: str, content: bytes) -> GitHubError:
             f"GitHub answers {status} to {where}", "it is GitHub's; tried again later", status=status
         )
     return GitHubError(f"GitHub answers {status} to {where}{said}", "", status=status)
+
+
+def _details(errors: object) -> list[str]:
+    """What a 422 says beside "Validation Failed"."""
+    rows = [e for e in errors[:3] if isinstance(e, dict)] if isinstance(errors, list) else []
+    return [e["message"] for e in rows if isinstance(e.get("message"), str)]
 
 
 def number(text: str | None) -> float | None:

@@ -74,6 +74,10 @@ class GitHubAPI:
         """True once it was found that there is no token."""
         return self._token.is_missing
 
+    async def token(self) -> str | None:
+        """The token in force, for git; None when there is none."""
+        return await self._token.current()
+
     async def aclose(self) -> None:
         client, self._client = self._client, None
         if client is not None:
@@ -128,6 +132,21 @@ class GitHubAPI:
         if status == 304 or 200 <= status < 300:
             return await self._answer(status, headers, content)
         raise refusal(status, path, content)
+
+    async def ask(
+        self, method: str, path: str, body: Mapping[str, object] | None = None
+    ) -> tuple[int, object]:
+        """One call for the GitHub tool: status and JSON, also of a refusal (then `{"message": …}`). Raises Offline,
+        Waiting or Unauthorized when there is no answer to this very question."""
+        try:
+            answer = await self.call(method, path, body=body)
+        except (Offline, Waiting, Unauthorized):
+            raise
+        except GitHubError as error:
+            if error.status is None:
+                raise
+            return error.status, {"message": error.message}
+        return answer.status, answer.body
 
     async def _exchange(
         self, method: str, path: str, body: Mapping[str, object] | None, etag: str | None, token: str | None

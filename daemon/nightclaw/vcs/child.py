@@ -7,7 +7,8 @@ takes too long or says too much, its whole process group ends with it.
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,65 +43,97 @@ async def run(
 ) -> Ended:
     """Run `argv` with at most `limit` bytes of output; what says more is ended, or (`is_long`) goes on unheard.
     `started` hears the process group's id. Raises NightclawError when it cannot be started."""
-    pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-    try:
-        child = await asyncio.create_subprocess_exec(
-            *argv, cwd=cwd, env=env, start_new_session=True,
-            stdin=null if stdin is None else pipe, stdout=pipe, stderr=pipe,
-        )  # fmt: skip
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise NightclawError(f"{argv[0]} cannot be started in {cwd}: {why}") from error
-    out, err = _Kept(limit, stops=not is_long), _Kept(ERR_LIMIT, stops=False)
-    timed_out = False
-    try:
-        if started is not None:
-            started(child.pid)
-        async with asyncio.timeout(timeout_s):
-            assert child.stdout is not None and child.stderr is not None
-            talks = [out.read(child.stdout), err.read(child.stderr)]
-            if stdin is not None:
-                talks.append(_feed(child, stdin))
-            await asyncio.gather(*talks)
-            if is_long or not out.is_over:
-                await child.wait()
-    except TimeoutError:
-        timed_out = True
-    finally:
-        stopped = child.returncode is None
-        await end_group(child)
+    out, err = _Pipe(limit, stops=not is_long), _Pipe(ERR_LIMIT, stops=False)
+    with out, err, tempfile.TemporaryFile() as fed:
+        fed.write(stdin or b"")
+        fed.seek(0)
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *argv, cwd=cwd, env=env, start_new_session=True, stdin=fed, stdout=out.far, stderr=err.far
+            )
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise NightclawError(f"{argv[0]} cannot be started in {cwd}: {why}") from error
+        timed_out = False
+        try:
+            await out.open()
+            await err.open()
+            if started is not None:
+                started(child.pid)
+            async with asyncio.timeout(timeout_s):
+                await _first(child.wait(), out.full.wait())
+        except TimeoutError:
+            timed_out = True
+        finally:
+            stopped = child.returncode is None
+            await end_group(child)
+        await asyncio.wait(
+            [out.task, err.task], timeout=GRACE_S
+        )  # one that left the group may hold a pipe open
     code = None if stopped else child.returncode
     return Ended(code, bytes(out.kept), bytes(err.kept), out.is_over, timed_out)
 
 
-class _Kept:
-    """Reads a pipe up to `limit` bytes; then it stops reading, or (`stops=False`) reads on and forgets."""
+class _Pipe:
+    """What a child writes, up to `limit` bytes; then `full` is set, and without `stops` the rest is read unheard.
 
-    def __init__(self, limit: int, *, stops: bool = True) -> None:
+    The pipe is ours and not the event loop's, so waiting for a child never waits for whoever else holds its end.
+    """
+
+    def __init__(self, limit: int, *, stops: bool) -> None:
         self.kept = bytearray()
         self.is_over = False
+        self.full = asyncio.Event()
+        self.task: asyncio.Task[None]
         self._limit = limit
         self._stops = stops
+        self._near, self.far = os.pipe()
+        self._transport: asyncio.BaseTransport | None = None
 
-    async def read(self, pipe: asyncio.StreamReader) -> None:
-        while piece := await pipe.read(PIECE):
+    def __enter__(self) -> "_Pipe":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close_far()
+        if self._transport is None:
+            os.close(self._near)
+            return
+        self.task.cancel()
+        self._transport.close()
+
+    def _close_far(self) -> None:
+        if self.far >= 0:
+            os.close(self.far)
+            self.far = -1
+
+    async def open(self) -> None:
+        """Begin to read; the far end is the child's alone from now on."""
+        self._close_far()
+        loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+        file = os.fdopen(self._near, "rb", 0)
+        self._transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
+        self.task = asyncio.create_task(self._read(reader))
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        while piece := await reader.read(PIECE):
             room = self._limit - len(self.kept)
             self.kept += piece[:room]
             if len(piece) > room:
                 self.is_over = True
                 if self._stops:
+                    self.full.set()
                     return
 
 
-async def _feed(child: asyncio.subprocess.Process, stdin: bytes) -> None:
-    assert child.stdin is not None
+async def _first(*waits: Coroutine[object, object, object]) -> None:
+    """Until one of them is done; the others are given up."""
+    tasks = [asyncio.ensure_future(w) for w in waits]
     try:
-        child.stdin.write(stdin)
-        await child.stdin.drain()
-    except (BrokenPipeError, ConnectionResetError):
-        pass
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        child.stdin.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def end_group(child: asyncio.subprocess.Process) -> None:

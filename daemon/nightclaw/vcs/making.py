@@ -91,8 +91,8 @@ class Maker:
             )
         )
 
-    async def unmake(self, record: Record, *, with_branch: bool) -> None:
-        """Remove the worktree, what git knows of it and the record; the branch when it never had a commit."""
+    async def unmake(self, record: Record) -> None:
+        """Remove the worktree, what git knows of it and the record; the branch of our making when it has no commit."""
         root, common = Path(record.root), Path(record.common)
         _end_setup(record)
         failpoints.hit("vcs.removing")
@@ -103,7 +103,7 @@ class Maker:
             remove_tree(admin)
             with suppress(OSError):
                 admin.parent.rmdir()
-        if with_branch and record.made and common.is_dir():
+        if record.made and common.is_dir():
             words = ["update-ref", "-d", f"refs/heads/{record.branch}", record.base]
             await self._git.run(words, git_dir=common, work_tree=Path(record.clone))
         self._records.drop(record.task)

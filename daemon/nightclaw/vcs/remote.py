@@ -203,7 +203,7 @@ def checked(url: str) -> str:
         return url
     if parts.scheme == "ssh" and host and not host.startswith("-"):
         return url
-    if parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK):
+    if (parts.scheme == "https" and host) or (parts.scheme == "http" and host in _LOOPBACK):
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     raise RemoteError(
         f"origin's address begins with {parts.scheme[:20]!r}: {bad}", "use https or ssh", "address"

@@ -157,7 +157,7 @@ class Worktrees:
         """Make room: what is half-made goes; a tree without a home in its clone is put aside, it may hold work."""
         root = self._records.root(task_id)
         if old is not None and old.state != "ready":
-            await self._maker.unmake(old, with_branch=old.state == "making")
+            await self._maker.unmake(old)
         elif old is not None and (admin := making.admin_of(Path(old.common), root)):
             await asyncio.to_thread(making.remove_tree, admin)
         if not os.path.lexists(root):
@@ -209,7 +209,7 @@ class Worktrees:
             if record.root == holder and record.task != task_id:
                 if Path(holder).is_dir() and await self._changes(record) != 0:
                     return False
-                await self._maker.unmake(record, with_branch=False)
+                await self._maker.unmake(record)
                 return True
         return False
 
@@ -234,21 +234,19 @@ class Worktrees:
         if record is None:
             return Removed(True)
         if record.state != "ready":
-            await self._maker.unmake(record, with_branch=record.state == "making")
+            await self._maker.unmake(record)
             return Removed(True)
         clone = Clone(Path(record.clone), Path(record.common), Path(record.common))
         async with self._git.alone(clone.common):
-            has_commits = False
             if clone.common.is_dir() and clone.top.is_dir():
                 tip = await making.tip_of(self._git, clone, record.branch)
-                has_commits = tip is not None and tip != record.base
                 why = "" if discard else await self._holds(record, clone, tip, offline)
                 if why:
                     return Removed(False, why)
             elif not discard and Path(record.root).is_dir():
                 return Removed(False, f"its clone {record.clone} is not there")
             record = self._records.put(replace(record, state="removing"))
-            await self._maker.unmake(record, with_branch=not has_commits)
+            await self._maker.unmake(record)
         return Removed(True)
 
     async def _holds(self, record: Record, clone: Clone, tip: str | None, offline: bool) -> str:
