@@ -61,13 +61,16 @@ def used_ids(messages: Sequence[JSONObject]) -> set[str]:
 
 
 def settle(content: Iterable[JSONObject], taken: Iterable[str]) -> list[JSONObject]:
-    """The blocks of a complete answer, ids and names of its tool calls put right. taken: ids in use before it."""
+    """The blocks of a complete answer, ids and names of its tool calls put right, texts without a word left out.
+
+    taken: ids in use before it."""
     known = set(taken)
     said: list[tuple[str, str, object]] = []
     kept: list[JSONObject] = []
     for block in content:
         if block.get("type") != "tool_use":
-            kept.append(block)
+            if block.get("type") != "text" or block.get("text"):
+                kept.append(block)
             continue
         call = (str(block.get("id") or ""), name_of(block.get("name")), block.get("input"))
         if call[0] and call in said:

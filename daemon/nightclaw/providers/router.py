@@ -23,7 +23,7 @@ from nightclaw.providers import ollama, prices
 from nightclaw.providers.breaker import Breaker
 from nightclaw.providers.openai import KNOWN_URLS
 from nightclaw.providers.retry import Chain, Jitter, Link, Sleep
-from nightclaw.providers.wire import Deadlines, Parts
+from nightclaw.providers.wire import LOOPBACK, Deadlines, Parts
 
 CHAT = "chat"
 ROLES = ("agent", "triage", "dream", "plan")
@@ -32,7 +32,6 @@ DEFAULTS = {
     "openai": {"agent": "gpt-5", "triage": "gpt-5-mini"},
 }
 LOCAL_KINDS = ("ollama", "local", "offline")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LOOK_EVERY_MS = 60_000
 """How long a search for a local model is believed."""
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Part = TextDelta | ThinkingDelta | Restarted | Reply
 Parts = AsyncGenerator[Part, None]
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LARGEST_ERROR = 64 * 1024
 LARGEST_ANSWER = 64 * 1024 * 1024
 
@@ -74,7 +75,10 @@ class Client:
 
     def _make(self) -> "httpx2.AsyncClient":
         httpx2 = importlib.import_module("httpx2")
+        is_here = urlsplit(self.base_url).hostname in LOOPBACK and self.base_url.startswith("http:")
         return httpx2.AsyncClient(
+            trust_env=not is_here,  # what is on this machine is not behind the owner's proxy
+            verify=not is_here,  # and has no certificate to be checked, which costs time and memory
             timeout=httpx2.Timeout(None, connect=self.deadlines.connect_s, pool=self.deadlines.connect_s),
             headers={"User-Agent": "nightclaw", "Accept-Encoding": "identity", **self.headers},
             event_hooks={"response": [self.on_response]} if self.on_response else {},
