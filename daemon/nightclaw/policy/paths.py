@@ -62,7 +62,9 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 _DEVICES += ("/dev/stderr", "/dev/tty", "/dev/fd/0", "/dev/fd/1", "/dev/fd/2", "/dev/fd/63")
 _PROC_OPEN = frozenset({"cpuinfo", "meminfo", "loadavg", "uptime", "version", "stat", "filesystems"})
 
-_SECRET_FOLDERS = names(".ssh .gnupg .aws .azure .kube .password-store .pki .secrets keyrings keychains 1password")
+_SECRET_FOLDERS = names(
+    ".ssh .gnupg .aws .azure .kube .password-store .pki .secrets keyrings keychains 1password"
+)
 _SECRET_PAIRS = frozenset(
     {("gh", "hosts.yml"), (".docker", "config.json"), (".git", "config"), (".cargo", "credentials")}
 )
@@ -74,14 +76,17 @@ _SECRET_PAIRS |= {
     (".config", "gcloud"),
     (".config", "op"),
 }
-_SECRET_NAMES = names(""".env .envrc .netrc _netrc .pgpass .my.cnf .mylogin.cnf .git-credentials .pypirc .npmrc .yarnrc.yml .htpasswd
-    .vault-token .terraformrc .dockercfg .dockerconfigjson .s3cfg .boto .bash_history .zsh_history .python_history
-    .psql_history .mysql_history .sqlite_history .node_repl_history .lesshst .viminfo credentials credentials.json
-    credentials.toml credentials.csv client_secret.json service-account.json service_account.json secrets.yml
-    secrets.yaml secrets.json secrets.toml secrets.env secrets.ini secret.key secret_key master.key id_rsa id_dsa
-    id_ecdsa id_ed25519 id_ecdsa_sk id_ed25519_sk shadow shadow- gshadow gshadow- sudoers master.passwd
-    passwd- opasswd krb5.keytab .token token.txt tokens.json auth.json wallet.dat login.keychain key4.db logins.json
-    cookies.sqlite kubeconfig accesstokens.json application_default_credentials.json""")
+_SECRET_NAMES = names(
+    """.env .envrc .netrc _netrc .pgpass .my.cnf .mylogin.cnf .git-credentials .pypirc .npmrc .yarnrc.yml
+    .htpasswd .vault-token .terraformrc .dockercfg .dockerconfigjson .s3cfg .boto .bash_history
+    .zsh_history .python_history .psql_history .mysql_history .sqlite_history .node_repl_history .lesshst
+    .viminfo credentials credentials.json credentials.toml credentials.csv client_secret.json
+    service-account.json service_account.json secrets.yml secrets.yaml secrets.json secrets.toml
+    secrets.env secrets.ini secret.key secret_key master.key id_rsa id_dsa id_ecdsa id_ed25519 id_ecdsa_sk
+    id_ed25519_sk shadow shadow- gshadow gshadow- sudoers master.passwd passwd- opasswd krb5.keytab .token
+    token.txt tokens.json auth.json wallet.dat login.keychain key4.db logins.json cookies.sqlite
+    kubeconfig accesstokens.json application_default_credentials.json"""
+)
 _SECRET_PATTERNS = (
     ".env.*",
     "*.env",
@@ -130,7 +135,7 @@ _GUARDED_NAMES = {
     name: why
     for why, listed in {
         "belongs to git itself": ".git .gitconfig .gitmodules",
-        "is a hook": ".pre-commit-config.yaml .pre-commit-config.yml lefthook.yml lefthook.yaml .lefthook.yml .overcommit.yml",
+        "is a hook": ".pre-commit-config.yaml .pre-commit-config.yml lefthook.yml lefthook.yaml .overcommit.yml",
         "is a shell's start-up file": (
             ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv .zprofile .zlogin "
             ".zlogout .kshrc .cshrc .tcshrc .login .inputrc .envrc .env.fish config.fish .xprofile .xinitrc .tmux.conf "
@@ -237,8 +242,8 @@ def is_secret(path: str) -> bool:
 
 
 _TELLING = names(
-    """.env .env.local .envrc .netrc .npmrc .pypirc .pgpass id_rsa id_ed25519 .ssh .aws .gnupg shadow .git-credentials
-    .bash_history credentials server.pem server.key prod.env"""
+    """.env .env.local .envrc .netrc .npmrc .pypirc .pgpass id_rsa id_ed25519 .ssh .aws .gnupg shadow
+    .git-credentials .bash_history credentials server.pem server.key prod.env"""
 )
 
 
@@ -273,6 +278,9 @@ def guarded(path: str) -> str:
     return ""
 
 
-_GIT_HOOKS = names("""applypatch-msg pre-applypatch post-applypatch pre-commit pre-merge-commit prepare-commit-msg commit-msg
-    post-commit pre-rebase post-checkout post-merge pre-push post-rewrite pre-receive update post-receive
-    post-update reference-transaction push-to-checkout pre-auto-gc sendemail-validate fsmonitor-watchman""")
+_GIT_HOOKS = names(
+    """applypatch-msg pre-applypatch post-applypatch pre-commit pre-merge-commit prepare-commit-msg
+    commit-msg post-commit pre-rebase post-checkout post-merge pre-push post-rewrite pre-receive update
+    post-receive post-update reference-transaction push-to-checkout pre-auto-gc sendemail-validate
+    fsmonitor-watchman"""
+)

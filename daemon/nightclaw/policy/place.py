@@ -9,7 +9,7 @@ from nightclaw.core.tools import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """home: NIGHTCLAW_HOME. realpath: follows every link of an absolute path, which need not exist (`os.path.realpath`).
+    """home: NIGHTCLAW_HOME. realpath: `os.path.realpath`, follows every link of a path, which need not exist.
     file_hash: a digest of the file at an absolute path, None when there is none. event_subject: the task's own issue
     (`octo/app#5`), event_repo: its repository, own_branch: the task's branch, origin_url: where the configured clone
     pushes to. allowed_hosts: `docs.python.org`, `*.example.org`.

@@ -49,24 +49,37 @@ def _operands(words: Sequence[Word]) -> tuple[Word, ...]:
 _WRITERS = names("touch mkdir mkfifo mknod truncate tee rename fallocate install")
 _DELETERS = names("rm rmdir unlink shred srm wipe trash")
 _OWNERS = names("chmod chown chgrp chattr setfacl setcap")
-_MACHINE = names("""shutdown reboot halt poweroff init telinit mount umount swapon swapoff fdisk parted sfdisk mkswap losetup insmod
-    rmmod modprobe sysctl iptables ip6tables nft ufw useradd userdel usermod groupadd groupdel passwd chpasswd visudo
-    vipw hwclock timedatectl hostnamectl localectl setenforce dmsetup cryptsetup lvremove vgremove wipefs blkdiscard
-    diskutil csrutil spctl nvram scutil networksetup ip ifconfig route debugfs kexec update-alternatives ldconfig
-    update-grub dpkg rpm apt apt-get aptitude dnf yum zypper pacman apk emerge snap flatpak brew port nix-env docker podman
-    nerdctl lxc lxd incus vagrant virsh qemu-system-x86_64""")
-_SERVICES = names("""systemctl launchctl service initctl rc-service rc-update crontab at atd anacron loginctl machinectl busctl gdbus dbus-send
-    osascript defaults""")
-_KEYS = names("""security secret-tool pass gopass gpg gpg2 gpg-agent ssh-add ssh-agent ssh-keygen keyctl op bw lpass vault age sops
-    keyring kwallet-query pinentry git-credential docker-credential-helper aws-vault chamber doppler infisical""")
-_FETCHERS = names("curl wget http https xh aria2c lynx links w3m axel httpie wget2 curlie hurl youtube-dl yt-dlp")
-_REACHING = names("""ssh scp sftp rsync ftp lftp tftp telnet nc ncat netcat socat dig nslookup host ping ping6 traceroute tracepath mtr whois
-    mail mailx sendmail mutt msmtp gh hub glab aws gcloud gsutil az kubectl helm terraform tofu pulumi heroku fly flyctl vercel
-    netlify wrangler doctl firebase ansible ansible-playbook psql mysql mongo mongosh redis-cli nmap masscan tcpdump rclone
-    s3cmd mc ngrok cloudflared tailscale wg openvpn websocat grpcurl mosh autossh rsh rlogin finger resolvectl getent
-    smbclient nfsstat gist transfer croc magic-wormhole wormhole ipfs torify tor irc irssi nsupdate""")
+_MACHINE = names(
+    """shutdown reboot halt poweroff init telinit mount umount swapon swapoff fdisk parted sfdisk mkswap
+    losetup insmod rmmod modprobe sysctl iptables ip6tables nft ufw useradd userdel usermod groupadd
+    groupdel passwd chpasswd visudo vipw hwclock timedatectl hostnamectl localectl setenforce dmsetup
+    cryptsetup lvremove vgremove wipefs blkdiscard diskutil csrutil spctl nvram scutil networksetup ip
+    ifconfig route debugfs kexec update-alternatives ldconfig update-grub dpkg rpm apt apt-get aptitude
+    dnf yum zypper pacman apk emerge snap flatpak brew port nix-env docker podman nerdctl lxc lxd incus
+    vagrant virsh qemu-system-x86_64"""
+)
+_SERVICES = names(
+    """systemctl launchctl service initctl rc-service rc-update crontab at atd anacron loginctl machinectl
+    busctl gdbus dbus-send osascript defaults"""
+)
+_KEYS = names(
+    """security secret-tool pass gopass gpg gpg2 gpg-agent ssh-add ssh-agent ssh-keygen keyctl op bw lpass
+    vault age sops keyring kwallet-query pinentry git-credential docker-credential-helper aws-vault
+    chamber doppler infisical"""
+)
+_FETCHERS = names(
+    "curl wget http https xh aria2c lynx links w3m axel httpie wget2 curlie hurl youtube-dl yt-dlp"
+)
+_REACHING = names(
+    """ssh scp sftp rsync ftp lftp tftp telnet nc ncat netcat socat dig nslookup host ping ping6 traceroute
+    tracepath mtr whois mail mailx sendmail mutt msmtp gh hub glab aws gcloud gsutil az kubectl helm
+    terraform tofu pulumi heroku fly flyctl vercel netlify wrangler doctl firebase ansible
+    ansible-playbook psql mysql mongo mongosh redis-cli nmap masscan tcpdump rclone s3cmd mc ngrok
+    cloudflared tailscale wg openvpn websocat grpcurl mosh autossh rsh rlogin finger resolvectl getent
+    smbclient nfsstat gist transfer croc magic-wormhole wormhole ipfs torify tor irc irssi nsupdate"""
+)
 _INSTALLING: Mapping[str, str] = {
-    "npm": "install i in add ci update up upgrade exec x init create link audit dedupe rebuild uninstall remove rm isntall",
+    "npm": "install i in add ci update up upgrade exec x init create link audit dedupe rebuild uninstall remove rm",
     "pnpm": "install i add update up dlx exec create import link remove rm fetch",
     "yarn": "install add up upgrade dlx create import link remove set",
     "bun": "install i add update x create link remove",
@@ -137,8 +150,8 @@ def change(name: str, words: Sequence[Word]) -> Change | None:
 
 
 def _kill(name: str, words: Sequence[Word]) -> Change:
-    texts = [str(w) for w in words]
-    if name == "kill" and not any(t in ("1", "-1", "0", "$PPID", "${PPID}") or "PPID" in w.raw for t, w in zip(texts, words, strict=True)):  # fmt: skip
+    own = any(str(w) in ("1", "-1", "0") or "PPID" in w.raw for w in words)
+    if name == "kill" and not own:
         return Change(Kind.RUN, Level.WORKSPACE, "kill", "ends a process of the sandbox")
     return Change(
         Kind.OWN_STATE, Level.IRREVERSIBLE, name, "may end the daemon or processes that are not its own"
@@ -196,7 +209,7 @@ def _outward(name: str, words: Sequence[Word]) -> Change | None:
     if name in _FETCHERS:
         return Change(Kind.NETWORK, Level.OUTWARD, hosts=_hosts(texts) or ("?",), why=name)
     if name in _REACHING or (name == "openssl" and texts[:1] in (["s_client"], ["s_server"], ["ocsp"])):
-        return Change(Kind.NETWORK, Level.OUTWARD, hosts=_hosts(texts) or (name,), why=name)
+        return Change(Kind.NETWORK, Level.OUTWARD, hosts=_hosts(texts) or _first(texts, name), why=name)
     if _PYTHON.fullmatch(name) and texts[:2] in (
         ["-m", "pip"],
         ["-m", "uv"],
@@ -243,13 +256,18 @@ def _install(name: str, texts: list[str]) -> Change | None:
     return None
 
 
+def _first(texts: Sequence[str], name: str) -> tuple[str, ...]:
+    """`ssh host`, `scp file host:path`: the word that is most likely where it goes."""
+    operands = [t for t in texts if not t.startswith("-")]
+    remote = [t.partition(":")[0] for t in operands if re.match(r"[\w.@-]+:", t)]
+    return tuple(remote[:4] or operands[:1] or [name])
+
+
 def _hosts(texts: Sequence[str]) -> tuple[str, ...]:
     """Words that look like addresses, as written."""
-    found = []
+    found: list[str] = []
     for text in texts:
         value = text.partition("=")[2] if text.startswith("-") and "=" in text else text
-        if not value.startswith("-") and (_URL_WORD.match(value) or re.match(r"[\w.-]+@[\w.-]+", value)):
-            found.append(value)
-        elif re.match(r"[\w.-]+:(?!//)", value) and not value.startswith("-"):
+        if not value.startswith("-") and _URL_WORD.match(value):
             found.append(value)
     return tuple(found[:8])

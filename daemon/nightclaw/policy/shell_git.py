@@ -27,20 +27,22 @@ class GitCall:
     text: str | None = None
 
 
-_COMMON = """all oneline graph decorate no-decorate stat shortstat numstat summary name-only name-status patch no-patch raw
-    color no-color abbrev-commit no-abbrev-commit merges no-merges first-parent reverse follow topo-order date-order
-    author-date-order left-right cherry-pick cherry boundary ignore-case word-diff color-words minimal patience histogram
-    ignore-space-change ignore-all-space ignore-blank-lines ignore-cr-at-eol full-index binary check cached staged
-    no-renames find-renames find-copies find-copies-harder quiet exit-code no-ext-diff no-textconv branches tags remotes
-    full-history simplify-merges show-signature merge-base unified inter-hunk-context pretty format date since until after
-    before author committer grep max-count skip diff-filter relative no-relative submodule dirstat cc combined-all-paths
-    source parents children no-walk do-walk full-diff clear-decorations decorate-refs decorate-refs-exclude abbrev encoding
-    extended-regexp fixed-strings perl-regexp basic-regexp all-match invert-grep regexp-ignore-case ancestry-path walk-reflogs
-    compact-summary stat-width no-prefix function-context z diff-algorithm text ours theirs base notes no-notes
-    show-pulls remove-empty exclude glob min-parents max-parents no-patch indent-heuristic no-indent-heuristic
-    ignore-submodules anchored pickaxe-all pickaxe-regex word-diff-regex line-prefix
-    src-prefix dst-prefix default-prefix rotate-to skip-to break-rewrites irreversible-delete no-color-moved color-moved
-    ita-invisible-in-index not max-age min-age remotes relative-date no-expand-tabs expand-tabs end-of-options"""
+_COMMON = """all oneline graph decorate no-decorate stat shortstat numstat summary name-only name-status patch
+    no-patch raw color no-color abbrev-commit no-abbrev-commit merges no-merges first-parent reverse follow
+    topo-order date-order author-date-order left-right cherry-pick cherry boundary ignore-case word-diff
+    color-words minimal patience histogram ignore-space-change ignore-all-space ignore-blank-lines
+    ignore-cr-at-eol full-index binary check cached staged no-renames find-renames find-copies
+    find-copies-harder quiet exit-code no-ext-diff no-textconv branches tags remotes full-history
+    simplify-merges show-signature merge-base unified inter-hunk-context pretty format date since until
+    after before author committer grep max-count skip diff-filter relative no-relative submodule dirstat cc
+    combined-all-paths source parents children no-walk do-walk full-diff clear-decorations decorate-refs
+    decorate-refs-exclude abbrev encoding extended-regexp fixed-strings perl-regexp basic-regexp all-match
+    invert-grep regexp-ignore-case ancestry-path walk-reflogs compact-summary stat-width no-prefix
+    function-context z diff-algorithm text ours theirs base notes no-notes show-pulls remove-empty exclude
+    glob min-parents max-parents no-patch indent-heuristic no-indent-heuristic ignore-submodules anchored
+    pickaxe-all pickaxe-regex word-diff-regex line-prefix src-prefix dst-prefix default-prefix rotate-to
+    skip-to break-rewrites irreversible-delete no-color-moved color-moved ita-invisible-in-index not max-age
+    min-age remotes relative-date no-expand-tabs expand-tabs end-of-options"""
 _LOOKING: Mapping[str, str] = {
     "log": _COMMON,
     "show": _COMMON,
@@ -49,25 +51,31 @@ _LOOKING: Mapping[str, str] = {
     "diff-tree": _COMMON + " root stdin",
     "diff-files": _COMMON,
     "diff-index": _COMMON,
-    "status": "short branch porcelain long verbose untracked-files ignored ignore-submodules column no-column ahead-behind "
-    "no-ahead-behind renames no-renames show-stash find-renames z",
-    "blame": "porcelain line-porcelain incremental root show-stats show-name show-number show-email date color-lines "
-    "color-by-age abbrev minimal ignore-rev score-debug progress no-progress first-parent encoding reverse",
+    "status": """short branch porcelain long verbose untracked-files ignored ignore-submodules column no-column
+        ahead-behind no-ahead-behind renames no-renames show-stash find-renames z""",
+    "blame": """porcelain line-porcelain incremental root show-stats show-name show-number show-email date
+        color-lines color-by-age abbrev minimal ignore-rev score-debug progress no-progress first-parent
+        encoding reverse""",
     "annotate": "porcelain line-porcelain root date abbrev",
-    "shortlog": "summary numbered email format group committer since until after before author grep all no-merges max-count",
-    "rev-parse": "show-toplevel abbrev-ref short verify quiet is-inside-work-tree git-dir absolute-git-dir show-prefix "
-    "show-cdup is-bare-repository git-common-dir show-current symbolic symbolic-full-name all branches tags "
-    "remotes is-shallow-repository is-inside-git-dir local-env-vars show-superproject-working-tree path-format",
-    "rev-list": _COMMON + " count objects disk-usage timestamp header use-bitmap-index bisect bisect-vars",
-    "ls-files": "cached deleted modified others ignored stage unmerged killed directory no-empty-directory eol full-name "
-    "error-unmatch exclude-standard abbrev debug deduplicate recurse-submodules exclude format resolve-undo",
-    "ls-tree": "long name-only name-status object-only full-name full-tree abbrev format",
+    "shortlog": """summary numbered email format group committer since until after before author grep all no-merges
+        max-count""",
+    "rev-parse": """show-toplevel abbrev-ref short verify quiet is-inside-work-tree git-dir absolute-git-dir show-prefix
+        show-cdup is-bare-repository git-common-dir show-current symbolic symbolic-full-name all branches
+        tags remotes is-shallow-repository is-inside-git-dir local-env-vars show-superproject-working-tree
+        path-format""",
+    "rev-list": _COMMON
+    + """ count objects disk-usage timestamp header use-bitmap-index bisect bisect-vars""",
+    "ls-files": """cached deleted modified others ignored stage unmerged killed directory no-empty-directory eol
+        full-name error-unmatch exclude-standard abbrev debug deduplicate recurse-submodules exclude format
+        resolve-undo""",
+    "ls-tree": """long name-only name-status object-only full-name full-tree abbrev format""",
     "merge-base": "all octopus independent is-ancestor fork-point",
     "name-rev": "tags refs exclude all stdin name-only always",
-    "describe": "all tags contains abbrev always long match exclude candidates exact-match dirty broken first-parent debug",
+    "describe": """all tags contains abbrev always long match exclude candidates exact-match dirty broken first-parent
+        debug""",
     "cat-file": "batch-check",
     "show-ref": "head heads tags branches dereference hash verify quiet abbrev exists",
-    "for-each-ref": "format sort count points-at merged no-merged contains no-contains ignore-case exclude",
+    "for-each-ref": """format sort count points-at merged no-merged contains no-contains ignore-case exclude""",
     "count-objects": "verbose human-readable",
     "cherry": "verbose abbrev",
     "range-diff": _COMMON + " creation-factor no-dual-color left-only right-only",
@@ -76,14 +84,15 @@ _LOOKING: Mapping[str, str] = {
     "verify-commit": "verbose raw",
     "var": "",
     "version": "build-options",
-    "grep": "line-number column count files-with-matches name-only files-without-match ignore-case word-regexp invert-match "
-    "extended-regexp fixed-strings perl-regexp basic-regexp and or not all-match quiet max-depth recursive no-recursive "
-    "show-function function-context context after-context before-context heading break cached no-index untracked "
-    "exclude-standard no-exclude-standard color no-color only-matching text null threads max-count full-name "
-    "recurse-submodules",
-    "branch": "all remotes list verbose show-current contains no-contains merged no-merged sort points-at format color "
-    "no-color column no-column abbrev no-abbrev ignore-case",
-    "tag": "list sort contains no-contains merged no-merged points-at format color column no-column ignore-case n",
+    "grep": """line-number column count files-with-matches name-only files-without-match ignore-case word-regexp
+        invert-match extended-regexp fixed-strings perl-regexp basic-regexp and or not all-match quiet
+        max-depth recursive no-recursive show-function function-context context after-context before-context
+        heading break cached no-index untracked exclude-standard no-exclude-standard color no-color
+        only-matching text null threads max-count full-name recurse-submodules""",
+    "branch": """all remotes list verbose show-current contains no-contains merged no-merged sort points-at format
+        color no-color column no-column abbrev no-abbrev ignore-case""",
+    "tag": """list sort contains no-contains merged no-merged points-at format color column no-column ignore-case
+        n""",
     "remote": "verbose",
     "stash": "",
     "reflog": _COMMON,
@@ -121,12 +130,15 @@ _VALUED = {
     "status": "",
 }
 _VALUED |= {"shortlog": "n", "describe": "", "rev-list": "n", "show": "nUSGL", "diff": "USG", "reflog": "n"}
-_LONG_VALUED = frozenset(
-    "author committer grep since until after before max-count skip format sort contains no-contains merged no-merged "
-    "points-at date exclude match encoding".split()
+_LONG_VALUED = names(
+    """author committer grep since until after before max-count skip format sort contains no-contains merged no-merged
+    points-at date exclude match encoding"""
 )
-_CONFIG_KEYS = re.compile(r"(user\.(name|email)|init\.defaultbranch|core\.(bare|ignorecase|filemode|autocrlf|eol)|"
-                          r"branch\.[\w./-]+\.(remote|merge)|remote\.[\w-]+\.fetch|pull\.rebase|push\.default)", re.I)  # fmt: skip
+_CONFIG_KEYS = re.compile(
+    r"(user\.(name|email)|init\.defaultbranch|core\.(bare|ignorecase|filemode|autocrlf|eol)|"
+    r"branch\.[\w./-]+\.(remote|merge)|remote\.[\w-]+\.fetch|pull\.rebase|push\.default)",
+    re.IGNORECASE,
+)
 _GLOBAL_FLAGS = frozenset(
     {"--no-pager", "--no-optional-locks", "-P", "--no-replace-objects", "--literal-pathspecs", "--bare"}
 )
@@ -135,11 +147,16 @@ _HARMLESS_CONFIG = re.compile(
     r"safe\.directory|core\.commentchar)=(?:true|false|always|never|auto|off|cat|\d+|)",
     re.I,
 )
-_WORKTREE_CHANGES = names("""add mv checkout switch restore reset clean stash merge rebase cherry-pick revert am apply rm branch tag bisect notes
-    worktree submodule init gc prune repack fsck pack-refs read-tree write-tree commit-tree update-index hash-object mktree
-    checkout-index sparse-checkout rerere replace config symbolic-ref archive bundle format-patch difftool mergetool maintenance
-    commit fast-import fast-export filter-branch filter-repo reflog update-ref unpack-objects lfs""")
-_REACHING = names("fetch pull clone ls-remote remote-update fetch-pack http-fetch archive-remote svn p4 cvsimport daemon imap-send")
+_WORKTREE_CHANGES = names(
+    """add mv checkout switch restore reset clean stash merge rebase cherry-pick revert am apply rm branch
+    tag bisect notes worktree submodule init gc prune repack fsck pack-refs read-tree write-tree
+    commit-tree update-index hash-object mktree checkout-index sparse-checkout rerere replace config
+    symbolic-ref archive bundle format-patch difftool mergetool maintenance commit fast-import fast-export
+    filter-branch filter-repo reflog update-ref unpack-objects lfs"""
+)
+_REACHING = names(
+    "fetch pull clone ls-remote remote-update fetch-pack http-fetch archive-remote svn p4 cvsimport daemon imap-send"
+)
 
 
 def git(words: Sequence[Word]) -> GitCall:
@@ -307,8 +324,11 @@ def _operands(name: str, rest: Sequence[Word]) -> list[Word] | None:
             option, equals, _ = text[2:].partition("=")
             if option not in longs:
                 return None
-            takes = option in _LONG_VALUED and not (
-                option in ("merged", "no-merged", "contains", "no-contains")
+            takes = option in _LONG_VALUED and option not in (
+                "merged",
+                "no-merged",
+                "contains",
+                "no-contains",
             )
             if takes and not equals:
                 k += 1

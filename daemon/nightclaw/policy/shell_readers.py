@@ -81,7 +81,9 @@ READERS: Mapping[str, Reader] = {
     "du": Reader(
         flags="0abcDhHklLmPsSx",
         valued="dBt",
-        longs=names("all apparent-size bytes total human-readable summarize si one-file-system separate-dirs"),
+        longs=names(
+            "all apparent-size bytes total human-readable summarize si one-file-system separate-dirs"
+        ),
         long_valued=names("max-depth exclude block-size threshold time-style time"),
         here=True,
     ),
@@ -125,9 +127,9 @@ READERS: Mapping[str, Reader] = {
             "no-pcre2 binary follow"
         ),
         long_valued=names(
-            "after-context before-context context color colors context-separator dfa-size-limit encoding engine glob "
-            "iglob max-columns max-count max-depth max-filesize maxdepth path-separator regex-size-limit regexp replace "
-            "sort sortr threads type type-not file field-context-separator field-match-separator"
+            "after-context before-context context color colors context-separator dfa-size-limit encoding engine "
+            "glob iglob max-columns max-count max-depth max-filesize maxdepth path-separator regex-size-limit regexp "
+            "replace sort sortr threads type type-not file field-context-separator field-match-separator"
         ),
         reads=names("f file"),
         pattern=names("e regexp f file files type-list"),
@@ -162,7 +164,9 @@ READERS: Mapping[str, Reader] = {
         longs=names("count repeated ignore-case unique zero-terminated all-repeated"),
         long_valued=names("skip-fields skip-chars check-chars group"),
     ),
-    "base64": Reader(flags="dDi", valued="w", longs=names("decode ignore-garbage"), long_valued=names("wrap")),
+    "base64": Reader(
+        flags="dDi", valued="w", longs=names("decode ignore-garbage"), long_valued=names("wrap")
+    ),
     "base32": Reader(flags="di", valued="w", longs=names("decode ignore-garbage"), long_valued=names("wrap")),
     "file": Reader(
         flags="bhiLkNprv0E",
@@ -185,7 +189,9 @@ READERS: Mapping[str, Reader] = {
     "od": _free(valued="AjNStw"),
     "hexdump": Reader(flags="bcCdovx", valued="ns"),
     "hd": Reader(flags="bcCdovx", valued="ns"),
-    "strings": Reader(flags="aw", valued="ntee", longs=names("all"), long_valued=names("bytes radix encoding")),
+    "strings": Reader(
+        flags="aw", valued="ntee", longs=names("all"), long_valued=names("bytes radix encoding")
+    ),
     "readelf": Reader(flags="aehlSstgrdVAIW", longs=names("all file-header headers symbols wide")),
     "md5sum": _SUM,
     "sha1sum": _SUM,
@@ -256,14 +262,14 @@ READERS: Mapping[str, Reader] = {
         valued="opCGgstU",
         longs=names("forest help version no-headers"),
         long_valued=names("sort pid ppid user"),
-    ),  # fmt: skip
+    ),
     "pgrep": Reader(Operands.TEXT, flags="aclnovwxi", valued="dgGPstuU"),
     "jq": Reader(
         Operands.PATTERN,
         flags="acCejMnrRsSj",
         longs=names(
-            "compact-output raw-output raw-input null-input slurp sort-keys ascii-output color-output monochrome-output "
-            "exit-status join-output tab seq stream raw-output0 version help"
+            "compact-output raw-output raw-input null-input slurp sort-keys ascii-output color-output "
+            "monochrome-output exit-status join-output tab seq stream raw-output0 version help"
         ),
         long_valued=names("indent"),
     ),

@@ -24,11 +24,16 @@ def _sure(words: Words) -> list[str] | None:
     return texts if len(texts) == len(words) else None
 
 
-_FIND_PLAIN = names("""-name -iname -path -ipath -wholename -iwholename -regex -iregex -lname -ilname -type -xtype -size -mtime -mmin -atime
-    -amin -ctime -cmin -perm -user -group -uid -gid -links -inum -maxdepth -mindepth -regextype -printf -used -fstype
-    -context -flags""")
-_FIND_ALONE = names("""-print -print0 -ls -prune -quit -empty -readable -writable -executable -true -false -not -and -or -a -o ! ( ) , -depth
-    -d -daystart -follow -mount -xdev -noleaf -nouser -nogroup -ignore_readdir_race -warn -nowarn""")
+_FIND_PLAIN = names(
+    """-name -iname -path -ipath -wholename -iwholename -regex -iregex -lname -ilname -type -xtype -size
+    -mtime -mmin -atime -amin -ctime -cmin -perm -user -group -uid -gid -links -inum -maxdepth -mindepth
+    -regextype -printf -used -fstype -context -flags"""
+)
+_FIND_ALONE = names(
+    """-print -print0 -ls -prune -quit -empty -readable -writable -executable -true -false -not -and -or -a
+    -o ! ( ) , -depth -d -daystart -follow -mount -xdev -noleaf -nouser -nogroup -ignore_readdir_race
+    -warn -nowarn"""
+)
 _FIND_FILES = frozenset({"-newer", "-anewer", "-cnewer", "-samefile"})
 _FIND_ACTS = ("-delete", "-exec", "-execdir", "-ok", "-okdir", "-fls", "-fprint", "-fprint0", "-fprintf")
 _FIND_TESTS_OF_NAMES = frozenset({"-name", "-iname", "-path", "-ipath", "-wholename", "-regex", "-iregex"})
@@ -244,6 +249,12 @@ def jq(words: Words) -> Reads:
     return parsed.operands[1:]
 
 
+_DATE_WORD = re.compile(
+    r"\+.*|-[uR]+|-I\w*|--utc|--universal|--iso-8601(=\w+)?|--rfc-3339=\w+|--rfc-email|--date=.*|-d.+",
+    re.DOTALL,
+)
+
+
 def date(words: Words) -> Reads:
     reads: list[Word] = []
     k = 0
@@ -257,7 +268,7 @@ def date(words: Words) -> Reads:
                 return None
             if text in ("-r", "--reference"):
                 reads.append(words[k])
-        elif not re.fullmatch(r"\+.*|-[uR]+|-I\w*|--utc|--universal|--iso-8601(=\w+)?|--rfc-3339=\w+|--rfc-email|--date=.*|-d.+", text, re.DOTALL):  # fmt: skip
+        elif not _DATE_WORD.fullmatch(text):
             return None
         k += 1
     return reads

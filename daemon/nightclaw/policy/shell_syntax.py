@@ -132,9 +132,7 @@ class _Walk:
         kind = node.type
         if node.is_error or node.is_missing:
             self.flow.fault("it does not parse")
-        if kind == "comment":
-            self.claim(node)
-        elif not node.is_named:
+        if kind == "comment" or not node.is_named:
             self.claim(node)
         elif kind == "list":
             return self._list(node, cwds)
