@@ -15,16 +15,18 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 from zoneinfo import ZoneInfo
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "daemon"), str(ROOT / "bench")]
 
 from nightclaw import boot, config  # noqa: E402
+from nightclaw.config.model import NotifyUrl  # noqa: E402
 from nightclaw.core.ports import Note  # noqa: E402
 from nightclaw.initiative.counsel import Means  # noqa: E402
 from nightclaw.initiative.decide import Stance  # noqa: E402
@@ -34,7 +36,7 @@ from nightclaw.initiative.rules import RuleSet  # noqa: E402
 from nightclaw.initiative.triage import ModelTriage  # noqa: E402
 from nightclaw.outbox import Outbox  # noqa: E402
 from nightclaw.problems import Problems  # noqa: E402
-from nightclaw.providers.router import Router  # noqa: E402
+from nightclaw.providers.router import Router, Settings  # noqa: E402
 from nightclaw.sources import github  # noqa: E402
 from nightclaw.store import lists, signals  # noqa: E402
 from nightclaw.store.budgets import Caps  # noqa: E402
@@ -97,13 +99,13 @@ class Letterbox:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    urls: tuple = (config.model.NotifyUrl(url="json://127.0.0.1"),)
+    urls: tuple = (NotifyUrl(url="json://127.0.0.1"),)
     quiet_hours: None = None
     per_hour: int = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Telling:
     notify: Notify = field(default_factory=Notify)
     tz: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
@@ -128,7 +130,7 @@ class Bench:
             self.store, self.clock, self.stance, lambda: False, lambda: None, means
         )  # fmt: skip
         self.outbox = Outbox(
-            self.store, self.clock, lambda: Settings(), Nobody(), Problems(), lambda urls: [self.letterbox]
+            self.store, self.clock, Telling, Nobody(), Problems(), lambda urls: [self.letterbox]
         )  # fmt: skip
         self.kept: list[Kept] = []
         self.next_push: int | None = None
@@ -142,7 +144,7 @@ class Bench:
         home = Path(os.environ.get("NIGHTCLAW_HOME", "") or Path.home() / ".nightclaw")
         settings = config.load(home, os.environ)
         wanted = settings if settings.exists else settings.model_copy(update={"exists": True})
-        self.router = Router(lambda: wanted, self.clock, Problems())
+        self.router = Router(cast("Callable[[], Settings]", lambda: wanted), self.clock, Problems())
         if not self.router.has("triage"):
             raise SystemExit(
                 "no triage model: set ANTHROPIC_API_KEY, or NIGHTCLAW_HOME to a home with [models]"
@@ -200,7 +202,7 @@ def _spent(conn) -> tuple[int, int]:
     after: str | None = None
     while True:
         page = lists.decisions(conn, after, 500)
-        for row in page["items"]:
+        for row in cast("list[dict]", page["items"]):
             usage = row["usage"]
             calls += int(usage.get("model_calls", 0))
             tokens += sum(int(v) for k, v in usage.items() if k.endswith("_tokens"))
@@ -252,7 +254,7 @@ def measure(bench: Bench) -> dict:
     told = {k.decision for k in fresh if k.verdict in TOLD}
     deserving = [k for k in kept if k.line.label in TOLD]
     missed = [k for k in deserving if k.verdict not in TOLD and must_tell(k.line)]
-    confusion = {a: dict.fromkeys(VERDICTS, 0) for a in VERDICTS}
+    confusion: dict[str, dict[str, int]] = {a: dict.fromkeys(VERDICTS, 0) for a in VERDICTS}
     for k in fresh:
         confusion[k.line.label][k.verdict] += 1
     days = max((kept[-1].line.at - kept[0].line.at) / DAY_MS, 1.0) if kept else 1.0
@@ -287,7 +289,7 @@ def replayed(lines: Iterable[Line], *, model: bool = False, orders: Path | None 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--model", action="store_true")
     parser.add_argument("--orders", type=Path)

@@ -192,7 +192,7 @@ def _line(world: World, t: Told, labeller: Labeller) -> Body:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--events", type=int, default=1200)
     parser.add_argument("--bodies", type=Path, default=REAL)

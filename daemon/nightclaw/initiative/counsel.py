@@ -29,12 +29,13 @@ SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What asking takes. All callables are read anew for every question."""
+    """What asking takes. orders: ORDERS.md. All callables are read anew for every question."""
 
     triage: Triage
     orders: Path
     caps: Callable[[], Caps]
     tz: Callable[[], tzinfo]
+    deadline_s: float = DEADLINE_S
 
 
 class Counsel:
@@ -86,9 +87,11 @@ class Counsel:
     async def _spend(self, needs: NeedsTriage, prompt: str, bound: Bound, reserved: str) -> TriageAnswer:
         """The question itself; whatever becomes of it is settled, what nobody can know at its bound."""
         unknown = ModelCall(bound.model, Usage(input_tokens=bound.tokens, cost_usd=bound.usd), "unfinished")
-        answer = TriageAnswer(None, f"the model did not answer in {DEADLINE_S:g} s", (unknown,), is_down=True)
+        answer = TriageAnswer(
+            None, f"the model did not answer in {self._means.deadline_s:g} s", (unknown,), is_down=True
+        )
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(self._means.deadline_s):
                 answer = await self._means.triage.ask(prompt, needs.repos)
         except TimeoutError:
             pass

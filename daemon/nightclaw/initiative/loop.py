@@ -98,6 +98,11 @@ class Initiative:
                 self._begin_asking(outcome)
         return sum(outcome is not None for outcome in outcomes)
 
+    @property
+    def open_questions(self) -> int:
+        """How many subjects wait for a model's answer."""
+        return len(self._asking)
+
     async def answered(self) -> None:
         """Wait until every question that is open now is answered and decided."""
         if self._asking:

@@ -39,7 +39,8 @@ class Desk:
         self.n += 1
         event, _, action = kind.partition(".")
         repo = subject.split("#")[0].split("@")[0]
-        actor = attrs.pop("actor", "stranger")
+        actor, payload = attrs.pop("actor", "stranger"), attrs.pop("payload", {})
+        assert isinstance(payload, dict)
         draft = SignalDraft(
             source=Source(str(attrs.pop("source", "github"))),
             kind=kind,
@@ -47,7 +48,7 @@ class Desk:
             dedupe_key=key or f"{kind}:{self.n}",
             title=str(attrs.pop("title", f"{subject} {action or event}")),
             trust=Trust.WORLD,
-            payload={"action": action, "n": self.n},
+            payload={"action": action, "n": self.n, **payload},
             attrs={"event": event, "action": action, **attrs},
             actor=str(actor),
             repo=repo,
