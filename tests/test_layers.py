@@ -27,6 +27,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "app": ALL,
     "__main__": ALL,
     "listening": ALL,  # the sources, composed
+    "agent": ALL,  # models, wall, git and tools, composed
+    "answering": DOOR | {"api"},  # the owner's word on what was asked
     "desk": ALL,  # the owner's requests, composed
     "degraded": ALL,
     "housekeeping": DOOR | {"config"},

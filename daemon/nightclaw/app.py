@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nightclaw import boot
 from nightclaw.admin.doctor import examine
+from nightclaw.agent import Agent
 from nightclaw.api import control
 from nightclaw.api.ephemeral import Ephemeral
 from nightclaw.api.peer import judge
@@ -25,7 +26,6 @@ from nightclaw.degraded import serve_degraded
 from nightclaw.desk import FEATURES, Desk
 from nightclaw.diary import Diary, verify
 from nightclaw.doors import doors_of
-from nightclaw.execution.runner import Model, Runner
 from nightclaw.execution.scheduler import Scheduler
 from nightclaw.glance import Glancer
 from nightclaw.housekeeping import Housekeeping
@@ -94,8 +94,7 @@ class App:
         self.supervisor = Supervisor(self.clock, self.problems)
         self.presence = Presence(self.clock, home / "run" / "presence")
         self.frames = Ephemeral(lambda: self.store.head.cursor)
-        self.runner = Runner(self.store, self.clock, self._publish, self._day_of)
-        self.desk = Desk(self.store, self.clock, self.presence, self.runner, self.stance, self._switched)
+        glancer = Glancer(self.store, self.clock, lambda: self.config.tz, self.problems, self.started_at)
         self.journal = StoreJournal(self.store, self.clock)
         self.diary = Diary(self.store, home, lambda: self.config.tz, self.problems)
         self.outbox = Outbox(
@@ -107,9 +106,12 @@ class App:
             self._notifiers,
             lambda: self.desk.is_paused() or not self.has("notify"),
         )
-        glancer = Glancer(self.store, self.clock, lambda: self.config.tz, self.problems, self.started_at)
-        self.offline = Model(offline.build({}, {"look": glancer}), offline.MODEL)
         self.listening = Listening(self)
+        offline_model = offline.build({}, {"look": glancer})
+        self.agent = Agent(self, self.listening.api, offline_model, self._publish, self._day_of)
+        self.desk = Desk(
+            self.store, self.clock, self.presence, self.agent.runner, self.stance, self._switched
+        )
         self.safe_mode: str | None = None
         self.scheduler: Scheduler | None = None
 
@@ -138,13 +140,9 @@ class App:
         return Stance(
             rules=rule_set(self.config, self.listening.token_login),
             presence=self.presence.state(self.clock.now_ms()),
-            has_model=False,
+            has_model=self.agent.has_model(),
             shadow=self.config.initiative.shadow,
         )
-
-    def model_for(self, role: str) -> Model | None:
-        """Who answers a role: chats are answered offline, work waits for a model."""
-        return self.offline if role == "chat" else None
 
     def _notifiers(self, addresses: Sequence[Address]) -> list[Notifier]:
         return build_all(addresses, {"clock": self.clock})
@@ -160,6 +158,8 @@ class App:
         self.store.head.wake()
         self.outbox.nudge()
         self.listening.apply()
+        if self.desk.is_paused() and self.scheduler is not None:
+            self.scheduler.stop_work()
 
     # Life
 
@@ -178,6 +178,8 @@ class App:
             )
         await self.desk.load()
         await self.listening.mirror()
+        await self.agent.open()
+        await self.desk.release_proposed()
         ingress = Ingress(
             self.store, self.clock, await asyncio.to_thread(doors_of, self.config, self.problems),
             lambda: self.supervisor.stuck(VITAL), self.has,
@@ -215,7 +217,8 @@ class App:
             lambda: self.supervisor.beat("initiative"),
         )
         self.scheduler = scheduler = Scheduler(
-            self.store, self.clock, self.runner, self.model_for, recovery.epoch, self._may_work,
+            self.store, self.clock, self.agent.runner, self.agent.may_claim, self.agent.model_for, recovery.epoch,
+            self._may_work,
             lambda: self.supervisor.beat("scheduler"),
         )  # fmt: skip
         housekeeping = Housekeeping(
@@ -263,6 +266,7 @@ class App:
             await self.diary.catch_up()
         except (NightclawError, OSError) as error:
             print(f"nightclaw: the last lines could not be written: {error}", file=sys.stderr)
+        await self.agent.close()
         await self.listening.close()
         await self.store.close()
         self.notify.close()
@@ -281,6 +285,8 @@ class App:
             self._take_config(fresh)
             self.ingress.doors = await asyncio.to_thread(doors_of, fresh, self.problems)
             await self.listening.mirror()
+            await self.agent.reload()
+            await self.desk.release_proposed()
             self._switched()
         self.notify.ready("reloaded")
 
@@ -310,7 +316,7 @@ class App:
             started_at=self.started_at,
             tz=lambda: self.config.tz,
             ingress=lambda: self.ingress_address,
-            models=self._models,
+            models=self.agent.describe,
             budget=lambda: self.config.budget.model_dump(),
             problems=self.problems.as_json,
             sources=listening.describe,
@@ -339,9 +345,6 @@ class App:
             doctor=self._doctor,
             verify_log=self._verify_log,
         )
-
-    def _models(self) -> JSONObject:
-        return {"chat": offline.MODEL, "agent": None, "configured": False}
 
     def _features(self) -> Sequence[Mapping[str, JSON]]:
         return [

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from nightclaw import answering
+from nightclaw.answering import Given
 from nightclaw.api.ports import Answer, ChatMessage, TaskOrder
-from nightclaw.core.errors import Invalid, NotFound, Refused
+from nightclaw.core.errors import Invalid
 from nightclaw.core.ids import new_id
 from nightclaw.core.ports import Clock
-from nightclaw.core.states import ApprovalState, TaskState
+from nightclaw.core.states import TaskState
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.execution.runner import Runner
 from nightclaw.initiative import backtest, chat
@@ -26,7 +28,6 @@ FEATURES: dict[str, str] = {
     "dream": "consolidate memory while you are away",
 }
 """Every switch and what it switches; the config knows the same names."""
-NO_MODEL_HINT = "`clawctl init` finds a key or a local model; [models] in config.toml names one"
 
 
 class Desk:
@@ -128,8 +129,13 @@ class Desk:
     async def resolve(self, answer: Answer) -> None:
         """Allow or deny. Raises Refused (409) for a second answer, a changed digest, or work without a model."""
         self._presence.touch(self._clock.now_ms())
-        has_model = self._stance().has_model
-        await self._store.write(lambda conn: _resolve(conn, answer, has_model, self._clock.now_ms()))
+        given = Given(answer, self._stance().has_model, self._clock.now_ms())
+        await self._store.write(answering.resolve, given)
+
+    async def release_proposed(self) -> None:
+        """A model may be there now: start what only waited for one."""
+        if self._stance().has_model:
+            await self._store.write(tasks.release_proposed, self._clock.now_ms())
 
     async def pause(self) -> None:
         """Stop all proactive work until `resume`; chats are still answered, signals are still kept."""
@@ -163,23 +169,3 @@ class Desk:
             "done": found.done,
             "changed": found.changed,
         }
-
-
-def _resolve(conn: Connection, answer: Answer, has_model: bool, now: int) -> None:
-    held = approvals.get(conn, answer.approval_id)
-    if answer.digest is not None and answer.digest != held.digest:
-        raise Refused("this is not what was asked: the digest differs", "look at the approval again")
-    if answer.always:
-        raise Invalid("a proposal cannot be allowed for ever", "write a [[rule]] instead")
-    task = tasks.get(conn, held.task_id) if held.task_id else None
-    if task is None:
-        raise NotFound(f"the task of {held.id} is gone")
-    allow = answer.decision == "allow"
-    if allow and not has_model and held.state is ApprovalState.PENDING:
-        raise Refused("no model is configured, so this cannot start yet", NO_MODEL_HINT)
-    wanted = ApprovalState.GRANTED if allow else ApprovalState.DENIED
-    approvals.resolve(conn, held.id, wanted, by=answer.by, note=answer.note, now=now, session=task.session)
-    if allow:
-        tasks.move(conn, task.id, TaskState.READY, now, parked_on=None)
-    else:
-        tasks.finish(conn, task, TaskState.CANCELLED, answer.note or "the owner said no", now)

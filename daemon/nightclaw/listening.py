@@ -61,9 +61,9 @@ class Listening:
         self._switches: dict[str, asyncio.Event] = {}
         config: Callable[[], Config] = lambda: house.config  # noqa: E731
         journal, clock, problems = house.journal, house.clock, house.problems
-        self._api = GitHubAPI(config, clock)
-        self.poll = Poll(config, journal, clock, problems, self._api)
-        self.deliveries = Deliveries(config, journal, clock, problems, self._api)
+        self.api = GitHubAPI(config, clock)
+        self.poll = Poll(config, journal, clock, problems, self.api)
+        self.deliveries = Deliveries(config, journal, clock, problems, self.api)
         self.files = Files(house.config, journal, clock, problems, self._watch_rows)
         self._book = StoreScheduleBook(house.store, clock)
         self.schedules = Schedules(self._book, clock, problems, config, house.is_paused)
@@ -133,7 +133,7 @@ class Listening:
         self.poll.wake()
 
     async def close(self) -> None:
-        await self._api.aclose()
+        await self.api.aclose()
 
     async def _learn_owner(self) -> None:
         """Ask GitHub whose token it is, once, where the config names no owners but has repositories."""
@@ -142,7 +142,7 @@ class Listening:
             return
         while self.token_login is None:
             try:
-                self.token_login = (await self._api.user()).login
+                self.token_login = (await self.api.user()).login
             except NightclawError as error:
                 said = f"nobody is the owner on GitHub: {error.message}"
                 self._house.problems.set("github.owners", said, 'set [github] owners = ["your-login"]')
@@ -235,4 +235,4 @@ class Listening:
         """Connect one repository, or every one the config lists by its plain name."""
         config = self._house.config
         names = [repo] if repo else [r.name for r in config.github.repo if "*" not in r.name]
-        return [(await connect(config, self._api, self._house.clock, name)).as_json() for name in names]
+        return [(await connect(config, self.api, self._house.clock, name)).as_json() for name in names]

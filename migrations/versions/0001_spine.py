@@ -287,7 +287,8 @@ CREATE TABLE task (
 )
     """,
     """
-CREATE UNIQUE INDEX task_active_subject ON task (subject) WHERE state IN ('ready', 'running', 'parked') AND kind != 'chat'
+CREATE UNIQUE INDEX task_active_subject ON task (subject)
+    WHERE state IN ('ready', 'running', 'parked') AND kind != 'chat'
     """,
     """
 CREATE INDEX task_session ON task (session_id)

@@ -102,6 +102,7 @@ CREATE TABLE tool_call (
     redo TEXT DEFAULT 'once' NOT NULL,
     level INTEGER,
     rule TEXT,
+    matcher TEXT,
     approval_id TEXT,
     result BLOB,
     object_ids TEXT DEFAULT '[]' NOT NULL,

@@ -1,7 +1,8 @@
-"""The run loop: read the inbox, ask the model, save the step, answer. One claimed task from start to rest.
+"""The run loop: settle what is open, read the inbox, ask the model, save the step, act, answer. One claim to its rest.
 
-A message stays unread until the step that answers it is saved, so a crash anywhere asks again and loses nothing.
-Every write is guarded by the run still being `running`: a run that recovery or a cancel has closed stops quietly.
+A message stays unread until the step that answers it is saved, and a step is saved before any of its calls start, so
+a crash anywhere goes on from rows and repeats nothing blindly. Every write is guarded by the run still being
+`running`: a run that recovery or a cancel has closed stops quietly.
 """
 
 import asyncio
@@ -9,42 +10,71 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nightclaw.store.db import Connection
-
 from nightclaw.core import failpoints
-from nightclaw.core.errors import ProviderError
-from nightclaw.core.ports import Clock, Provider, Reply, Restarted, TextDelta, ThinkingDelta, Usage
+from nightclaw.core.errors import NightclawError, ProviderError
+from nightclaw.core.ports import (
+    Clock,
+    ModelCall,
+    ModelRequest,
+    Provider,
+    Reply,
+    Restarted,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
 from nightclaw.core.states import RunState, TaskState
+from nightclaw.core.tools import Workspace
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.execution import context
-from nightclaw.store import costs, events, runs, tasks
-from nightclaw.store.db import Store
-from nightclaw.store.runs import Claim
+from nightclaw.execution.calls import Caller
+from nightclaw.execution.errors import RunClosed, Stopped
+from nightclaw.execution.parking import MODELS, OWNER, Parked, park
+from nightclaw.execution.places import Places
+from nightclaw.execution.purse import Purse
+from nightclaw.store import calls, events, runs, sessions, tasks
+from nightclaw.store.calls import Call
+from nightclaw.store.db import Connection, Store
+from nightclaw.store.runs import Claim, StepRow
 
 Publish = Callable[[str, str, str, dict[str, JSON]], None]
 """(kind, task, session, data): an ephemeral frame for whoever follows."""
-
-
-class RunClosed(Exception):
-    """Somebody else closed this run; nothing more may be written for it."""
+TURNS_AN_HOUR = 30
+HOUR_MS = 3_600_000
+TRY_AGAIN_MS = 10 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Who answers: the provider and the name of its model."""
+    """Who answers: the provider (a chain with its retries) and its name for people. tools: what it may call."""
 
     provider: Provider
     name: str
+    tools: tuple[JSONObject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a turn begins with: the newest step's calls, what waits in the inbox, the conversation before it."""
+
+    calls: list[Call]
+    items: list[tasks.InboxItem]
+    transcript: list[StepRow]
+    is_first: bool
 
 
 class Runner:
     """Runs one claim at a time per call of `run`; several calls may run side by side."""
 
-    def __init__(self, store: Store, clock: Clock, publish: Publish, day_of: Callable[[int], str]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, publish: Publish, caller: Caller, places: Places, purse: Purse
+    ) -> None:
         self._store = store
         self._clock = clock
         self._publish = publish
-        self._day_of = day_of
+        self._caller = caller
+        self._places = places
+        self._purse = purse
         self._nudges: dict[str, asyncio.Event] = {}
         self._parking: set[str] = set()
 
@@ -61,15 +91,26 @@ class Runner:
         if task_id in self._nudges:
             self._nudges[task_id].set()
 
-    async def run(self, claim: Claim, model: Model) -> None:
-        """Work until the inbox is empty and answered. Raises nothing but cancellation (then resumable)."""
+    async def run(self, claim: Claim, model: Model | None) -> None:
+        """Work until the task is at rest. Raises nothing but cancellation (then resumable)."""
         nudge = self._nudges[claim.task.id] = asyncio.Event()
         try:
-            while not await self._turn(claim, model, nudge):
+            if model is None:
+                why = f"No configured model may see {claim.task.repo or 'this'}."
+                await self._store.write(
+                    self._rest, claim, Parked(MODELS, self._clock.now_ms() + TRY_AGAIN_MS, why)
+                )
+                return
+            workspace = await self._places.of(claim.task)
+            while not await self._turn(claim, model, workspace, nudge):
                 nudge.clear()
         except RunClosed:
             return
+        except Stopped as stopped:
+            await self._store.write(self._fail, claim, str(stopped))
         except ProviderError as error:
+            await self._provider_failed(claim, error)
+        except NightclawError as error:
             await self._store.write(self._fail, claim, f"{error.message} {error.hint}".strip())
         except asyncio.CancelledError:
             await asyncio.shield(self._store.write(self._interrupt, claim))
@@ -77,27 +118,81 @@ class Runner:
         finally:
             self._nudges.pop(claim.task.id, None)
 
-    async def _turn(self, claim: Claim, model: Model, nudge: asyncio.Event) -> bool:
-        """One model call with what waits in the inbox; True when the task is at rest."""
-        items = await self._store.write(self._begin, claim)
-        if items is None:
+    async def _turn(self, claim: Claim, model: Model, workspace: Workspace, nudge: asyncio.Event) -> bool:
+        """One model call and the calls it makes; True when the task is at rest."""
+        turn = await self._store.write(self._begin, claim)
+        if turn is None:
             return True
-        transcript = await self._store.read(runs.transcript, claim.task.session, context.TRANSCRIPT_STEPS)
-        content = context.user_content(items)
-        request = context.build(model.name, transcript, content)
+        if any(not c.is_settled for c in turn.calls):
+            return await self._act(claim, workspace, turn.calls, nudge)
+        content: list[JSONObject] = calls.results(turn.calls)
+        if turn.is_first:
+            content.append(context.text_block(await self._places.opening(claim.task, workspace)))
+        content += context.inbox_content(turn.items)
+        request = context.build(turn.transcript, content, model.tools, claim.task.id)
+        reservation = await self._store.write(self._purse.reserve, claim.task, model.name, request)
+        if isinstance(reservation, Parked):
+            await self._store.write(self._rest, claim, reservation)
+            return True
         failpoints.hit("runner.before_model")
-        reply = await self._ask(claim, model.provider, request, nudge)
+        reply = await self._paid_reply(claim, model, request, reservation, nudge)
         if reply is None:
             return False
         failpoints.hit("runner.after_model")
-        digest = context.digest(request)
-        await self._store.write(self._save, claim, items, content, reply, digest)
+        requested = await self._store.write(self._save, claim, turn, content, request, reply, reservation)
         failpoints.hit("runner.step_saved")
+        if requested:
+            return await self._act(claim, workspace, requested, nudge)
         failpoints.hit("runner.before_finish")
-        return await self._store.write(self._finish, claim, reply)
+        return await self._conclude(claim, workspace, reply)
+
+    async def _act(self, claim: Claim, workspace: Workspace, found: list[Call], nudge: asyncio.Event) -> bool:
+        """Settle the calls of a step; True when the task was parked on one. A cancel or a `now` stops between them."""
+        working = asyncio.ensure_future(self._caller.settle(claim, workspace, found))
+        nudged = asyncio.ensure_future(nudge.wait())
+        try:
+            await asyncio.wait({working, nudged}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result() is not None
+            await self._stop_call(claim, working)
+            return False
+        finally:
+            nudged.cancel()
+            if not working.done():
+                working.cancel()
+            await asyncio.gather(working, nudged, return_exceptions=True)
+
+    async def _stop_call(self, claim: Claim, working: "asyncio.Future[Parked | None]") -> None:
+        """The owner wants a word or an end now: the running call is ended and says so."""
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        await self._store.write(self._cut_calls, claim)
+
+    def _cut_calls(self, conn: Connection, claim: Claim) -> None:
+        now = self._clock.now_ms()
+        for call in calls.of_last_step(conn, claim.task.id):
+            if not call.is_settled:
+                calls.cut(conn, call, "Stopped: the owner interrupted.", now)
+
+    async def _paid_reply(
+        self, claim: Claim, model: Model, request: ModelRequest, reservation: str, nudge: asyncio.Event
+    ) -> Reply | None:
+        """The reply; None when a nudge cut it short. Whatever was spent on a failure is settled here."""
+        spent: tuple[ModelCall, ...] = ()
+        kept = False
+        try:
+            reply = await self._ask(claim, model.provider, request, nudge)
+            kept = reply is not None
+            return reply
+        except ProviderError as error:
+            spent = tuple(c for c in error.calls if isinstance(c, ModelCall))
+            raise
+        finally:
+            if not kept:
+                await asyncio.shield(self._store.write(self._purse.settle, reservation, spent))
 
     async def _ask(
-        self, claim: Claim, provider: Provider, request: context.ModelRequest, nudge: asyncio.Event
+        self, claim: Claim, provider: Provider, request: ModelRequest, nudge: asyncio.Event
     ) -> Reply | None:
         """The reply, streamed to followers as it comes; None when a nudge cut it short."""
 
@@ -106,7 +201,7 @@ class Runner:
                 if isinstance(part, Reply):
                     return part
                 self._tell_delta(claim, part)
-            raise ProviderError("the model's answer ended before it was complete")
+            raise ProviderError("the model's answer ended before it was complete", kind="cut", may_pass=True)
 
         asking = asyncio.ensure_future(consume())
         nudged = asyncio.ensure_future(nudge.wait())
@@ -121,85 +216,118 @@ class Runner:
     def _tell_delta(self, claim: Claim, part: TextDelta | ThinkingDelta | Restarted) -> None:
         kind = "thinking.delta" if isinstance(part, ThinkingDelta) else "text.delta"
         data: dict[str, JSON] = (
-            {"text": part.why, "restart": True} if isinstance(part, Restarted) else {"text": part.text}
+            {"text": "", "restart": part.why} if isinstance(part, Restarted) else {"text": part.text}
         )
         self._publish(kind, claim.task.id, claim.task.session, data)
 
+    async def _conclude(self, claim: Claim, workspace: Workspace, reply: Reply) -> bool:
+        """Verify what was made, then close the turn; False when more came in meanwhile."""
+        verdict = await self._places.verify(claim.task, workspace)
+        return await self._store.write(self._finish, claim, reply, verdict)
+
+    async def _provider_failed(self, claim: Claim, error: ProviderError) -> None:
+        """A chat is told at once; other work waits for a passing fault and fails for a lasting one."""
+        said = f"{error.message} {error.hint}".strip()
+        if error.may_pass and claim.task.kind != "chat":
+            wait_ms = int((error.retry_after_s or 0) * 1000) or TRY_AGAIN_MS
+            parked = Parked(MODELS, self._clock.now_ms() + wait_ms, said)
+            await self._store.write(self._rest, claim, parked)
+        else:
+            await self._store.write(self._fail, claim, said)
+
     # Writes: SQL only, one transaction each
 
-    def _begin(self, conn: Connection, claim: Claim) -> list[tasks.InboxItem] | None:
-        """What waits to be answered; None (and the task at rest) when nothing does or it is to be cancelled."""
-        now = self._clock.now_ms()
+    def _begin(self, conn: Connection, claim: Claim) -> Turn | None:
+        """What the next turn works with; None (and the task at rest) when there is nothing to do."""
+        now, task = self._clock.now_ms(), claim.task
         if not runs.is_running(conn, claim.run_id):
             raise RunClosed
-        fresh = tasks.get(conn, claim.task.id)
+        fresh = tasks.get(conn, task.id)
         if fresh is not None and fresh.cancel_at is not None:
+            self._cut_calls(conn, claim)
             runs.end(conn, claim.run_id, RunState.CANCELLED, "cancelled", now)
             _tell_turn(conn, claim, "Cancelled.", Usage(), now, error="cancelled")
-            tasks.finish(conn, claim.task, TaskState.CANCELLED, "cancelled by the owner", now)
+            tasks.finish(conn, task, TaskState.CANCELLED, "cancelled by the owner", now)
             return None
-        if claim.task.id in self._parking:
-            self._parking.discard(claim.task.id)
-            runs.end(conn, claim.run_id, RunState.PARKED, "interrupted by the owner", now)
-            _tell_turn(conn, claim, "Interrupted.", Usage(), now, error="interrupted")
-            tasks.park(conn, claim.task, "owner", now)
+        if task.id in self._parking:
+            self._parking.discard(task.id)
+            park(conn, claim, Parked(OWNER, why="Interrupted."), now)
             return None
-        items = tasks.unread(conn, claim.task.id)
-        if not items:
+        if runs.runs_since(conn, task.id, now - HOUR_MS) > TURNS_AN_HOUR:
+            raise Stopped(f"stopped: more than {TURNS_AN_HOUR} turns in an hour")
+        found, items = calls.of_last_step(conn, task.id), tasks.unread(conn, task.id)
+        if not found and not items and runs.has_steps(conn, task.id):
             runs.end(conn, claim.run_id, RunState.COMPLETED, "nothing to answer", now)
-            tasks.finish(conn, claim.task, TaskState.DONE, runs.last_text(conn, claim.task.id), now)
+            tasks.finish(conn, task, TaskState.DONE, runs.last_text(conn, task.id), now)
             return None
-        data: dict[str, JSON] = {"task": claim.task.id, "run": claim.run_id, "messages": len(items)}
-        events.append(conn, "turn.started", now, data, task=claim.task.id, session=claim.task.session)
-        return items
+        _, _, cleared_at = sessions.settings_of(conn, task.session)
+        transcript = runs.transcript(conn, task.session, context.TRANSCRIPT_STEPS, cleared_at)
+        own = any(s.task_id == task.id for s in transcript)
+        if items:
+            data: dict[str, JSON] = {"task": task.id, "run": claim.run_id, "inbox": [i.seq for i in items]}
+            events.append(conn, "turn.started", now, data, task=task.id, session=task.session)
+        return Turn(found, items, transcript, is_first=not own)
 
     def _save(
         self,
         conn: Connection,
         claim: Claim,
-        items: list[tasks.InboxItem],
+        turn: Turn,
         content: list[JSONObject],
+        request: ModelRequest,
         reply: Reply,
-        digest: str,
-    ) -> None:
-        now = self._clock.now_ms()
+        reservation: str,
+    ) -> list[Call]:
+        """The step, its calls as requested, the ledger and the inbox read, in one transaction."""
+        now, task = self._clock.now_ms(), claim.task
         if not runs.is_running(conn, claim.run_id):
             raise RunClosed
-        runs.save_step(
+        step_id = runs.save_step(
             conn,
             claim,
-            request_digest=digest,
+            request_digest=f"{context.prefix_digest(request)}:{context.digest(request)[:32]}",
             user_content=content,
             response=list(reply.content),
             usage=reply.usage.as_json(),
             text=context.text_of(reply.content),
             now=now,
         )
-        tasks.mark_read(conn, claim.task.id, items[-1].seq, now)
-        cause = "chat" if claim.task.kind == "chat" else "task"
-        if reply.model != "offline":
-            spent = costs.Spent(cause, self._day_of(now), reply.model, reply.usage, claim.task.id)
-            costs.record(conn, spent, now)
+        calls.request(conn, step_id, task.id, context.uses_of(reply.content), now)
+        if turn.items:
+            tasks.mark_read(conn, task.id, turn.items[-1].seq, now)
+        spent = reply.calls or ([ModelCall(reply.model, reply.usage)] if reply.model != "offline" else [])
+        self._purse.settle(conn, reservation, tuple(spent))
+        return calls.of_step(conn, step_id)
 
-    def _finish(self, conn: Connection, claim: Claim, reply: Reply) -> bool:
+    def _finish(self, conn: Connection, claim: Claim, reply: Reply, verified: bool | None) -> bool:
         """Close the turn; False when more came in meanwhile and the loop goes on."""
-        now = self._clock.now_ms()
+        now, task = self._clock.now_ms(), claim.task
         if not runs.is_running(conn, claim.run_id):
             raise RunClosed
         text = context.text_of(reply.content)
-        _tell_turn(conn, claim, text, reply.usage, now)
-        if tasks.unread(conn, claim.task.id):
+        if reply.stop_reason == "max_tokens":
+            text += "\n(the answer was cut at its longest allowed length)"
+        usage = runs.usage_of_task(conn, task.id)
+        _tell_turn(conn, claim, text, usage, now)
+        if tasks.unread(conn, task.id):
             return False
         runs.end(conn, claim.run_id, RunState.COMPLETED, reply.stop_reason, now)
-        usage = json.dumps(reply.usage.as_json())
-        tasks.finish(conn, claim.task, TaskState.DONE, text, now, usage=usage)
+        tasks.set_verified(conn, task.id, verified)
+        tasks.finish(conn, task, TaskState.DONE, text, now, usage=json.dumps(usage.as_json()))
+        self._places.report(conn, task, text, verified, now)
         return True
+
+    def _rest(self, conn: Connection, claim: Claim, parked: Parked) -> None:
+        if runs.is_running(conn, claim.run_id):
+            park(conn, claim, parked, self._clock.now_ms())
 
     def _fail(self, conn: Connection, claim: Claim, message: str) -> None:
         now = self._clock.now_ms()
         if runs.end(conn, claim.run_id, RunState.FAILED, message, now):
-            _tell_turn(conn, claim, message, Usage(), now, error=message)
+            self._cut_calls(conn, claim)
+            _tell_turn(conn, claim, message, runs.usage_of_task(conn, claim.task.id), now, error=message)
             tasks.finish(conn, claim.task, TaskState.FAILED, message, now)
+            self._places.report(conn, claim.task, message, None, now)
 
     def _interrupt(self, conn: Connection, claim: Claim) -> None:
         now = self._clock.now_ms()

@@ -8,7 +8,8 @@ from nightclaw.core.trust import Trust
 from nightclaw.core.types import Priority, SignalDraft, Source, Verdict
 from nightclaw.initiative.judgement import Judgement
 from nightclaw.initiative.work import start_work
-from nightclaw.store import approvals, signals, tasks
+from nightclaw.policy.boundaries import boundary_of
+from nightclaw.store import approvals, rules, signals, tasks
 from nightclaw.store.db import Connection
 
 
@@ -56,6 +57,9 @@ def take(conn: Connection, message: ChatMessage, policy_version: str, presence: 
     task_id, interrupt = _hand_over(conn, message, session, intake.signal_id, decision_id, now)
     row = _act_row(decision_id, "you asked", "default:chat", policy_version, presence, task_id, now)
     signals.decide(conn, row, [intake.signal_id])
+    stated = boundary_of(message.text)
+    if stated is not None:
+        rules.add_boundary(conn, stated.verb, stated.rule, stated.said, intake.signal_id, now)
     return ChatTaken(intake.signal_id, session, task_id, intake.cursor or 0, interrupt)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nightclaw.core.tools import Command
 from nightclaw.sandbox import bubblewrap, limits, seatbelt
+from nightclaw.sandbox.limits import Limits
 from nightclaw.sandbox.mounts import Ground
 from nightclaw.sandbox.none import NoSandbox
 
@@ -19,13 +20,18 @@ __all__ = ["probe", "shell"]
 
 
 def probe(
-    home: Path, user_home: Path, environ: Mapping[str, str], mounts: Sequence[Path] = ()
+    home: Path,
+    user_home: Path,
+    environ: Mapping[str, str],
+    mounts: Sequence[Path] = (),
+    bounds: Limits | None = None,
 ) -> "Bubblewrap | Seatbelt | NoSandbox":
     """The best sandbox that really stands here; it was built once and looked at from inside. Blocks for ~0.1 s.
 
     home: NIGHTCLAW_HOME, never shown. mounts: `[sandbox] mounts`. environ: whose PATH, LANG and TZ commands get.
+    bounds: what a command may use up; by default what suits this machine.
     """
-    bounds = limits.for_this_machine()
+    bounds = bounds or limits.for_this_machine()
     uid, gid = os.getuid(), os.getgid()
     ground = Ground(
         home=home.absolute(),

@@ -20,7 +20,7 @@ from nightclaw.core.tools import Command, Ran, Workspace
 from nightclaw.core.types import JSON
 from nightclaw.sandbox import landlock, limits, seccomp
 from nightclaw.sandbox.limits import Limits
-from nightclaw.sandbox.mounts import PROGRAM, TMP, TMP_HOME, Ground, Mount, common, is_beneath, plan
+from nightclaw.sandbox.mounts import PROGRAM, TMP, TMP_HOME, VAR_TMP, Ground, Mount, common, is_beneath, plan
 from nightclaw.sandbox.running import Launch, run
 
 _NEEDED = ("--ro-bind-fd", "--json-status-fd", "--perms")
@@ -190,7 +190,7 @@ class Bubblewrap:
         for mount in mounts:
             if mount.kind in ("ro", "data", "held", "proc") and mount.at.parts[1] != "etc":
                 argv += ["--read", str(mount.at)]
-            elif mount.kind in ("rw", "dev") or mount.at == TMP:
+            elif mount.kind in ("rw", "dev") or mount.at in (TMP, VAR_TMP):
                 argv += ["--write", str(mount.at)]
         return argv
 

@@ -15,7 +15,7 @@ from nightclaw.core.errors import Refused
 from nightclaw.core.tools import Workspace
 from nightclaw.sandbox.gitview import view
 
-TMP = Path("/tmp")
+TMP, VAR_TMP = Path("/tmp"), Path("/var/tmp")
 TMP_HOME = TMP / "home"
 PROGRAM = Path("/run/nightclaw/landlock.py")
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
@@ -199,8 +199,7 @@ def _private(found: _Plan, ground: Ground) -> None:
     found.add("tmp", Path("/dev/shm"), size=ground.shm_bytes)
     found.add("tmp", TMP, size=ground.tmp_bytes)
     found.add("dir", TMP_HOME)
-    found.add("dir", Path("/var"))
-    found.add("link", Path("/var/tmp"), TMP)
+    found.add("tmp", VAR_TMP, size=ground.shm_bytes)
     found.add("dir", Path("/run/nightclaw"))
     name, etc = "nightclaw", Path("/etc")
     for file, text in (

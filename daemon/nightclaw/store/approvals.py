@@ -1,5 +1,6 @@
 """Approvals: questions to the owner that outlive every client. Answered once, by compare-and-set."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ class Approval:
     tool: str | None
     note: str
     answer: str | None
+    facts: JSONObject
+    args: JSONObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ def get(conn: Connection, approval_id: str) -> Approval:
         row.tool,
         row.note or "",
         row.answer,
+        json.loads(row.facts),
+        json.loads(row.args) if row.args else {},
     )
 
 
@@ -137,6 +142,16 @@ def pending_of_task(conn: Connection, task_id: str) -> list[str]:
         approval.c.task_id == task_id, approval.c.state == str(ApprovalState.PENDING)
     )
     return [str(i) for i in conn.execute(query).scalars()]
+
+
+def was_denied(conn: Connection, task_id: str, digest: str) -> bool:
+    """True when the owner refused exactly this to this task before."""
+    query = select(approval.c.id).where(
+        approval.c.task_id == task_id,
+        approval.c.digest == digest,
+        approval.c.state.in_([str(ApprovalState.DENIED), str(ApprovalState.EXPIRED)]),
+    )
+    return conn.execute(query).first() is not None
 
 
 def waiting(conn: Connection, limit: int = 100) -> list[tuple[str, int]]:

@@ -35,6 +35,7 @@ class Call:
     approval_id: str | None
     result: str | None
     started_at: int | None
+    matcher: str | None
 
     @property
     def is_settled(self) -> bool:
@@ -57,6 +58,7 @@ def _call(row: Row[tuple[object, ...]]) -> Call:
         approval_id=r["approval_id"],
         result=zlib.decompress(r["result"]).decode() if r["result"] is not None else None,
         started_at=r["started_at"],
+        matcher=r["matcher"],
     )
 
 
@@ -116,10 +118,14 @@ def move(conn: Connection, call_id: str, wanted: CallState, **values: object) ->
     )
 
 
-def note(conn: Connection, call_id: str, *, digest: str, level: int, rule: str) -> None:
-    """What the gate saw, whatever it said: the audit row of a call."""
+def note(
+    conn: Connection, call_id: str, *, digest: str, level: int, rule: str, matcher: str | None
+) -> None:
+    """What the gate saw, whatever it said: the audit row of a call. matcher: what `always` would allow."""
     conn.execute(
-        update(tool_call).where(tool_call.c.id == call_id).values(digest=digest, level=level, rule=rule)
+        update(tool_call)
+        .where(tool_call.c.id == call_id)
+        .values(digest=digest, level=level, rule=rule, matcher=matcher)
     )
 
 

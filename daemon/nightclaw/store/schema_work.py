@@ -135,6 +135,7 @@ tool_call = Table(
     Column("redo", Text, nullable=False, server_default="once"),
     Column("level", Integer),
     Column("rule", Text),
+    Column("matcher", Text),
     Column("approval_id", Text),
     Column("result", LargeBinary),
     Column("object_ids", Text, nullable=False, server_default="[]"),

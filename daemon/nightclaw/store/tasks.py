@@ -13,7 +13,7 @@ from nightclaw.core.states import ACTIVE_TASK, TERMINAL_TASK, TaskState, before
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON
 from nightclaw.store import events
-from nightclaw.store.schema import inbox, session, task
+from nightclaw.store.schema import approval, inbox, session, task
 
 MAIN_SESSION = "main"
 PRIORITY = {"chat": 0, "work": 5, "plan": 5, "doc": 8, "dream": 9}
@@ -274,6 +274,17 @@ def next_wake_at(conn: Connection) -> int | None:
     return conn.execute(query).scalar()
 
 
+def release_proposed(conn: Connection, now: int) -> int:
+    """A model is there now: what was to be done at once, and only waited for one, becomes ready. Returns how many."""
+    asked = select(approval.c.task_id).where(approval.c.kind == "proposal", approval.c.task_id == task.c.id)
+    rows = conn.execute(
+        select(task.c.id).where(
+            task.c.state == str(TaskState.PROPOSED), task.c.parked_on == "models", ~asked.exists()
+        )
+    ).all()
+    return sum(move(conn, r.id, TaskState.READY, now, parked_on=None) for r in rows)
+
+
 def set_workspace(conn: Connection, task_id: str, workspace: str, worktree: str, branch: str | None) -> None:
     """Where a task works, as JSON for itself and in plain words for the owner."""
     conn.execute(
@@ -290,10 +301,14 @@ def workspace_of(conn: Connection, task_id: str) -> str | None:
 
 
 def claimable(conn: Connection, kinds: list[str]) -> Task | None:
-    """The ready task to start next: by priority, then age."""
+    """The ready task to start next: by priority, then age; a session has one running task at a time."""
+    other = task.alias("other")
+    busy = select(other.c.id).where(
+        other.c.state == str(TaskState.RUNNING), other.c.session_id == task.c.session_id
+    )
     row = conn.execute(
         select(task)
-        .where(task.c.state == str(TaskState.READY), task.c.kind.in_(kinds))
+        .where(task.c.state == str(TaskState.READY), task.c.kind.in_(kinds), ~busy.exists())
         .order_by(task.c.priority, task.c.created_at, task.c.id)
         .limit(1)
     ).first()

@@ -5,14 +5,14 @@ cut is recognised and not made twice. A push goes to the task's own branch on th
 ever forward; what holds a secret is neither committed nor pushed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from nightclaw.core.errors import NightclawError
 from nightclaw.core.tools import Redo, Tool, ToolContext, ToolResult, ToolSpec
 from nightclaw.core.types import JSONObject
 from nightclaw.tools import git_commit, git_push, git_read
-from nightclaw.tools.git_ports import GitService, refused, told
+from nightclaw.tools.git_ports import GitService, known_only, refused, told
 
 ACTIONS = ("status", "diff", "log", "show", "add", "commit", "push", "restore")
 READS = {"status": git_read.status, "diff": git_read.diff, "log": git_read.log, "show": git_read.show}
@@ -52,6 +52,7 @@ class GitTool:
                 "There is no git worktree here: work with the files as they are, or ask the owner."
             )
         try:
+            known_only(args, SPEC)
             paths = _paths(args, ctx)
             if isinstance(action, str) and action in READS:
                 return await READS[action](git, ctx, args, paths)
@@ -94,8 +95,9 @@ def _service(ctx: ToolContext) -> GitService | None:
 
 def _paths(args: JSONObject, ctx: ToolContext) -> list[str]:
     """The paths of a call, relative to the worktree. Raises NightclawError for one outside."""
-    given = args.get("paths", args.get("path"))
-    listed = [given] if isinstance(given, str) else given if isinstance(given, list | tuple) else []
+    listed = args.get("paths") or []
+    if isinstance(listed, str) or not isinstance(listed, Sequence):
+        raise NightclawError("paths is a list of strings", "for one file give a list of one")
     found: list[str] = []
     root = str(ctx.workspace.root)
     for path in listed:

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from nightclaw.core.tools import ToolContext, ToolResult, Workspace
+from nightclaw.core.errors import NightclawError
+from nightclaw.core.tools import ToolContext, ToolResult, ToolSpec, Workspace
 from nightclaw.core.trust import Label, Trust
+from nightclaw.core.types import JSONObject
 
 SHOWN = 30_000
 
@@ -58,6 +60,15 @@ class GitService(Protocol):
     async def author(self, workspace: Workspace) -> Author: ...
     async def heads(self, workspace: Workspace, branches: Sequence[str]) -> Mapping[str, str]: ...
     async def push(self, workspace: Workspace, commit: str, *, is_new: bool) -> Pushed: ...
+
+
+def known_only(args: JSONObject, spec: ToolSpec) -> None:
+    """Raises NightclawError for an argument the tool does not have: what was judged is what is done."""
+    known = spec.input_schema["properties"]
+    unknown = [name for name in args if not isinstance(known, Mapping) or name not in known]
+    if unknown and isinstance(known, Mapping):
+        named = ", ".join(str(n)[:40] for n in unknown[:5])
+        raise NightclawError(f"{spec.name} has no argument {named}", f"It has: {', '.join(known)}")
 
 
 def refused(text: str) -> ToolResult:

@@ -13,7 +13,7 @@ from nightclaw.core.tools import Redo, Tool, ToolContext, ToolResult, ToolSpec
 from nightclaw.core.types import JSONObject
 from nightclaw.tools import github_text as text
 from nightclaw.tools import github_write as write
-from nightclaw.tools.git_ports import refused
+from nightclaw.tools.git_ports import known_only, refused
 from nightclaw.tools.github_write import GitHubService, Target, declined, result
 
 ACTIONS = ("read_issue", "read_pr", "read_checks", "list_comments", "comment", "label", "create_pr")
@@ -52,6 +52,7 @@ class GitHubTool:
         if github is None or target is None:
             return refused("This task belongs to no repository on GitHub: tell the owner instead.")
         try:
+            known_only(args, SPEC)
             match args.get("action"):
                 case "comment":
                     return await write.comment(github, ctx, target, str(args.get("body") or ""))
@@ -91,6 +92,10 @@ def target_of(args: JSONObject, ctx: ToolContext) -> Target | None:
     if repo is None or ".." in repo:
         return None
     number = args.get("number")
+    if isinstance(number, str) and number.isascii() and number.isdigit():
+        number = int(number)  # small models quote their numbers
+    if number is not None and not isinstance(number, int):
+        return None
     if isinstance(number, int) and not isinstance(number, bool) and number > 0:
         return Target(repo, number)
     own = found[2] if found and found[1].lower() == repo.lower() and found[2] else ""

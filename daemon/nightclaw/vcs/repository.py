@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from nightclaw.core.errors import NightclawError
+from nightclaw.core.plain import lines, one_line
 from nightclaw.core.tools import Workspace
+from nightclaw.core.types import JSON
 from nightclaw.vcs.git import DEADLINE_S, OUT_LIMIT, Git, GitRan, Person, nobody
-from nightclaw.vcs.remote import Objects, Pushed, Remote
+from nightclaw.vcs.remote import Objects, Pushed, Remote, shown
 
 
 class Repositories:
@@ -65,3 +67,19 @@ class Repositories:
         kind, _, common = ran.out.strip().partition("\n")
         clone = Objects((workspace.root / common).resolve(), kind or "sha1")
         return await self._remote.push(clone, workspace.origin_url, commit, workspace.branch, is_new=is_new)
+
+    async def facts(self, workspace: Workspace) -> dict[str, JSON]:
+        """What a push of the task's branch would send, for the owner who is asked: worked out here, not told."""
+        span = f"{workspace.base}..HEAD"
+        log = await self.run(
+            workspace, ["log", "--no-show-signature", "--max-count=50", "--format=%h %s", span]
+        )
+        stat = await self.run(workspace, ["diff", "--no-ext-diff", "--no-textconv", "--stat=100,60", span])
+        head = await self.run(workspace, ["rev-parse", "HEAD"])
+        return {
+            "head": head.out.strip(),
+            "commits": [one_line(line, 200) for line in log.out.splitlines()],
+            "diffstat": lines(stat.out, 4_000),
+            "destination": shown(workspace.origin_url or ""),
+            "branch": workspace.branch,
+        }
