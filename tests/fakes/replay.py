@@ -109,7 +109,7 @@ class Replay:
         )
         head += [f"{name}: {value}" for name, value in fields.items()]
         writer.write("\r\n".join([*head, "", ""]).encode())
-        for piece in answer.pieces(answer.body):
+        for piece in filter(None, answer.pieces(answer.body)):  # an empty chunk would be the last one
             writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if answer.framed else piece)
             await writer.drain()
         if answer.ends == "never":

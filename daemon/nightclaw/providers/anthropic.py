@@ -2,12 +2,13 @@
 
 The SDK builds and signs the request; its own retries are off, since ours are the only ones, and the stream is read as
 raw bytes, so that thinking, signatures and blocks the SDK does not know come back exactly as they were sent.
-Guarantees: an answer counts only when it is complete; the key is read for each call, kept nowhere and in no error; at
+Guarantees: an answer counts only when it is complete; the key is read for each call and stands in no error or repr; at
 most 4 marks for the prompt cache: the tools, the system prompt and the ends of the last two user turns.
 Source of the cache rules: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
 """
 
 import asyncio
+import hashlib
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -59,7 +60,7 @@ class Anthropic:
         self._name = name
         self._key = key
         self._key_from = key_from
-        self._sdk: tuple[str, anthropic.AsyncAnthropic] | None = None
+        self._sdk: tuple[bytes, anthropic.AsyncAnthropic] | None = None
 
     async def aclose(self) -> None:
         self._sdk = None
@@ -171,8 +172,9 @@ class Anthropic:
 
     async def _make(self, key: str) -> "anthropic.AsyncAnthropic":
         http = await self._client.http()
-        if self._sdk is None or self._sdk[0] != key:
-            self._sdk = (key, await asyncio.to_thread(self._sdk_for, key, http))
+        mark = hashlib.sha256(key.encode()).digest()
+        if self._sdk is None or self._sdk[0] != mark:
+            self._sdk = (mark, await asyncio.to_thread(self._sdk_for, key, http))
         return self._sdk[1]
 
     def _sdk_for(self, key: str, http: "httpx2.AsyncClient") -> "anthropic.AsyncAnthropic":

@@ -3,6 +3,7 @@
 It takes the same path as any model: it is asked through a request, streams text and ends with a reply.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -15,6 +16,14 @@ ADD_A_MODEL = (
     "I have no model, so I cannot reason or work on code; rules, probes, notes and the log all run. To add one: "
     "export ANTHROPIC_API_KEY (or start Ollama) and run `clawctl init`, or set [models] in config.toml."
 )
+WHAT_I_DO = """I watch and tell; I have no model to think with yet. By rules and probes alone I
+- take in GitHub (hooks or polling), your own hooks, watched folders and schedules, and look around every few minutes
+- decide what each is worth and keep why: `clawctl signals`, `clawctl decisions`, `clawctl why ID`
+- tell you what matters through your notification addresses, once: `clawctl notify test`, `clawctl mute octo/app`
+- write it all into a daily log: `clawctl log`
+Ask me about a repository, an issue or a person, and I say what I have on it.
+"""
+_ABOUT_ME = re.compile(r"what (can|do) you( do)?|who are you|what are you|how do you work|help|hello|hi|hey", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,9 @@ def build(config: Mapping[str, JSON], deps: Mapping[str, object]) -> Offline:
 
 def _answer(question: str, glance: Glance) -> list[str]:
     parts: list[str] = []
-    if glance.found:
+    if _ABOUT_ME.fullmatch(question.strip(" \n?!.")):
+        parts.append(WHAT_I_DO)
+    elif glance.found:
         parts.append("From my records, on what you ask:\n" + _bullets(glance.found))
     elif question.strip():
         parts.append("I find nothing in my records with these words.\n")

@@ -13,7 +13,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 from urllib.parse import urlsplit
 
 from nightclaw.core.errors import Invalid, ProviderError
@@ -26,7 +26,8 @@ from nightclaw.providers.retry import Chain, Jitter, Link, Sleep
 from nightclaw.providers.wire import LOOPBACK, Deadlines, Parts
 
 CHAT = "chat"
-ROLES = ("agent", "triage", "dream", "plan")
+Role = Literal["agent", "triage", "dream", "plan"]
+ROLES: tuple[Role, ...] = ("agent", "triage", "dream", "plan")
 DEFAULTS = {
     "anthropic": {"agent": "claude-sonnet-4-5", "triage": "claude-haiku-4-5"},
     "openai": {"agent": "gpt-5", "triage": "gpt-5-mini"},
@@ -61,7 +62,7 @@ class Settings(Protocol):
     @property
     def digest(self) -> str: ...
     @property
-    def models(self) -> Mapping[str, Sequence[str]]: ...
+    def models(self) -> Mapping[Role, Sequence[str]]: ...
     @property
     def providers(self) -> Mapping[str, ProviderSettings]: ...
 
@@ -219,7 +220,7 @@ class Router:
 
     def _configured(self, role: str) -> list[str]:
         models = self._config().models
-        own = models.get(role) or models.get("agent")
+        own = models.get(cast(Role, role)) or models.get("agent")
         if own:
             return [label for label in own if label != "offline"]
         return self._default("triage" if role == "triage" else "agent")
