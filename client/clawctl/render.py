@@ -79,7 +79,8 @@ class Out:
         self._out.flush()
 
     def line(self, text: str = "", style: str = "") -> None:
-        self._out.write(self.styled(clean(text), style) + "\n")
+        for line in self._lines(clean(text), 0):
+            self._out.write(self.styled(line, style) + "\n")
 
     def raw(self, text: str) -> None:
         """Write a line of our own making, colours and all; what came from outside is cleaned by the caller."""
@@ -92,14 +93,15 @@ class Out:
 
     def note(self, text: str) -> None:
         self._out.flush()
-        self._notes.write(f"clawctl: {clean(text)}\n")
+        for line in self._lines(f"clawctl: {clean(text)}", 0):
+            self._notes.write(f"{line}\n")
 
     def pairs(self, pairs: list[tuple[str, str]]) -> None:
         """Write labelled values under each other; a value of several lines is set in."""
         pairs = [(label, value) for label, value in pairs if value]
         wide = max((len(label) for label, _ in pairs), default=0)
         for label, value in pairs:
-            first, *more = clean(value).rstrip("\n").split("\n")
+            first, *more = self._lines(clean(value).rstrip("\n"), wide + 2)
             self._out.write(f"{self.styled(label.ljust(wide), 'dim')}  {first}\n")
             for line in more:
                 self._out.write(f"{' ' * wide}  {line}\n")
@@ -118,6 +120,11 @@ class Out:
             if room and width_of(text) > room:
                 text = _cut(text, room)
             self._out.write((self.styled(text, "dim") if at == 0 else text) + "\n")
+
+    def _lines(self, text: str, taken: int) -> list[str]:
+        """Return the lines of a text, on a terminal broken between words; `taken` columns are used before it."""
+        room = max(0, self.width() - taken)
+        return [piece for line in text.split("\n") for piece in _broken(line, room)]
 
     def width(self) -> int:
         """Return the columns of the terminal, 0 when there is none or it does not say."""
@@ -238,6 +245,21 @@ def size(octets: float) -> str:
             return f"{octets:.0f} {unit}" if unit == "B" else f"{octets:.1f} {unit}"
         octets /= 1000
     return f"{octets:.1f} GB"
+
+
+def _broken(line: str, room: int) -> list[str]:
+    """Return a line in pieces of at most `room` columns where it has spaces, set in like its beginning."""
+    if not room or width_of(line) <= room:
+        return [line]
+    start = len(line) - len(line.lstrip(" -!"))
+    first, *others = line[start:].split(" ")
+    pieces = [line[:start] + first]
+    for word in others:
+        if width_of(pieces[-1]) + 1 + width_of(word) > room:
+            pieces.append(" " * start + word)
+        else:
+            pieces[-1] += f" {word}"
+    return pieces
 
 
 def _cut(text: str, room: int) -> str:

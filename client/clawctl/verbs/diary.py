@@ -1,6 +1,7 @@
 """The daily log: one file a day in the home, asked of the daemon or read from the disk when it does not run."""
 
 import os
+import re
 import time
 
 from clawctl.api import Row, as_row, number, words
@@ -28,7 +29,7 @@ def log(call: Call) -> int:
     if call.out.is_json:
         call.out.json({"date": date, "text": text})
     elif text:
-        call.out.line(text.rstrip("\n"))
+        call.out.line(_readable(call, text.rstrip("\n")))
     return DONE
 
 
@@ -98,7 +99,14 @@ def _say(call: Call, path: str, line: bytes) -> None:
     if call.out.is_json:
         call.out.frame({"date": os.path.basename(path)[:10], "line": text})
     else:
-        call.out.line(text)
+        call.out.line(_readable(call, text))
+
+
+def _readable(call: Call, text: str) -> str:
+    """Return the log as a person reads it: on a terminal without the marks of the chain and of Markdown."""
+    if not call.out.is_tty:
+        return text
+    return re.sub(r"\\([^\w\s])", r"\1", re.sub(r" <!-- \d+ [0-9a-f]{32} -->$", "", text, flags=re.MULTILINE))
 
 
 def _date(call: Call) -> str | None:

@@ -4,7 +4,7 @@ import os
 
 from clawctl.api import Row, as_row, number, rows_of, words
 from clawctl.exits import DONE
-from clawctl.render import Column, plural
+from clawctl.render import Column, local_time, plural
 from clawctl.transport import quoted
 from clawctl.usage import Call, wrong
 from clawctl.verbs.lists import show_done, show_list, show_rows
@@ -59,7 +59,8 @@ def watch_add(call: Call) -> int:
         if call.has(f"--{name}"):
             body[name] = call.text(f"--{name}")
     answer = call.api.post("/v1/watches", body)
-    return show_done(call, answer, f"watching {body['path']} as {_called(answer)}")
+    name = _called(answer)
+    return show_done(call, answer, f"watching {body['path']}{f' as {name}' if name != body['path'] else ''}")
 
 
 def watch_list(call: Call) -> int:
@@ -108,7 +109,7 @@ def rules_test(call: Call) -> int:
     total = plural(number(told.get("signals")), "signal")
     verdicts = ("ignore", "record", "notify", "propose", "act")
     spread = ", ".join(f"{number(counts.get(name)):g} {name}" for name in verdicts)
-    call.out.line(f"{total} since {words(told.get('since'))}: {spread}")
+    call.out.line(f"{total} since {local_time(words(told.get('since')))}: {spread}")
     columns = [
         ("SIGNAL", "signal"),
         ("AT", "@at"),

@@ -36,13 +36,14 @@ def _lines(state: Row) -> list[tuple[str, str]]:
     queue += [f"{number(at(state, f'tasks.{name}')):g} {name}" for name in tasks]
     memory = as_row(state.get("memory"))
     dream = words(memory.get("last_dream_at"))
+    told = " ".join(sentence(problem) for problem in list_of(state.get("problems")))
     return [
         ("up", f"{span(number(state.get('uptime_s')))}, pid {words(state.get('pid'))}"),
         ("home", words(state.get("home"))),
         ("ingress", words(state.get("ingress"))),
         ("last tick", f"{age(tick)} ({local_time(tick)})" if tick else "none yet"),
-        ("sources", ", ".join(_source(item) for item in list_of(state.get("sources")))),
-        ("models", ", ".join(f"{role} {_model(name)}" for role, name in as_row(state.get("models")).items())),
+        ("sources", ", ".join(_source(item, told) for item in list_of(state.get("sources")))),
+        ("models", _models(as_row(state.get("models")))),
         ("queue", ", ".join(queue)),
         ("approvals", f"{waiting:g} waiting: clawctl approvals" if waiting else ""),
         ("today", _spent(as_row(state.get("today")), at(state, "budget.daily_usd"))),
@@ -63,12 +64,21 @@ def _spent(usage: Row, cap: object) -> str:
     return f"{money(number(usage.get('cost_usd')))}{of_cap}, {calls}, {tokens}"
 
 
-def _source(item: object) -> str:
+def _source(item: object, told: str) -> str:
+    """Return a source and its state, without what the problems above have told already."""
     row = as_row(item)
     if not row:
         return words(item)
     name, state, detail = (words(row.get(key)) for key in ("name", "state", "detail"))
-    return name if state in ("", "ok") else f"{name} ({state}{f': {detail}' if detail else ''})"
+    detail = "" if detail in told else f": {detail}"
+    return name if state in ("", "ok") else f"{name} ({state}{detail})"
+
+
+def _models(models: Row) -> str:
+    """Return who answers each role that has somebody."""
+    is_bare = models.get("configured") is False
+    named = [f"{role} {_model(name)}" for role, name in models.items() if name and role != "configured"]
+    return ", ".join([*named, *(["none of your own: `clawctl init` looks for one"] if is_bare else [])])
 
 
 def _model(value: object) -> str:

@@ -25,10 +25,8 @@ def signals(call: Call) -> int:
     columns = [
         ("ID", "id"),
         ("AGE", "@created_at"),
-        ("SOURCE", "source"),
         ("KIND", "kind"),
         ("TRUST", "trust"),
-        ("DECISION", "decision_id"),
         ("SUBJECT", "subject"),
         ("WHAT", "title"),
     ]
@@ -41,7 +39,6 @@ def decisions(call: Call) -> int:
         ("AGE", "@created_at"),
         ("VERDICT", "verdict"),
         ("RULE", "rule"),
-        ("TASK", "task_id"),
         ("REASON", "reason"),
     ]
     return show_list(call, "/v1/decisions", columns, "nothing has been decided yet")

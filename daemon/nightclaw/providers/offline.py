@@ -23,7 +23,9 @@ WHAT_I_DO = """I watch and tell; I have no model to think with yet. By rules and
 - write it all into a daily log: `clawctl log`
 Ask me about a repository, an issue or a person, and I say what I have on it.
 """
-_ABOUT_ME = re.compile(r"what (can|do) you( do)?|who are you|what are you|how do you work|help|hello|hi|hey", re.I)
+_ABOUT_ME = re.compile(
+    r"what (can|do) you( do)?|who are you|what are you|how do you work|help|hello|hi|hey", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,8 @@ def _came_in(teller: Teller, r: RowMapping) -> str:
         return f"At {at} you told the daemon of {r['kind']} about {r['subject']}: {title}; {counts}"
     by = f" by {plain(r['actor'], 60)}" if r["actor"] else ""
     source = _FROM.get(r["source"], r["source"])
+    if r["source"] == "tick":
+        return f"At {at} {source}: {plain(str(r['title'] or ''), 200).removeprefix('tick: ')}; {counts}"
     return f"At {at} {source} brought {r['kind']} about {r['subject']}{by}: {title}; {counts}"
 
 

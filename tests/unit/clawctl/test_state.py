@@ -34,6 +34,15 @@ def test_status_puts_problems_first_and_says_what_to_do(claw: Run, daemon: FakeC
     assert lines[-1] == "next: clawctl doctor | clawctl log | clawctl service logs"
 
 
+def test_status_tells_a_problem_once_and_names_who_has_a_model(claw: Run, daemon: FakeControl) -> None:
+    problem = {"part": "github", "message": "401 from the API", "hint": "renew the token"}
+    models = {"chat": "offline", "agent": None, "configured": False}
+    daemon.routes["GET /v1/status"] = {**STATUS, "problems": [problem], "models": models}
+    said = claw("status").stdout
+    assert said.count("401 from the API") == 1 and "github (problem)" in said
+    assert "chat offline, none of your own: `clawctl init` looks for one" in said
+
+
 def test_status_json_is_the_answer_and_nothing_else(claw: Run, daemon: FakeControl) -> None:
     daemon.routes["GET /v1/status"] = STATUS
     for argv in (("status", "--json"), ("--json", "status")):

@@ -1,0 +1,32 @@
+"""Without a model a chat gets what the records have, or what the daemon is for, and how to add a model."""
+
+import pytest
+
+from nightclaw.core.ports import ModelRequest, Reply
+from nightclaw.providers import offline
+from nightclaw.providers.offline import Glance
+
+pytestmark = pytest.mark.anyio
+FOUND = "20 Nov 08:00 octo/app#5 labeled by octocat (sig_1)"
+
+
+async def _answer(question: str, found: list[str]) -> str:
+    async def look(words: str) -> Glance:
+        assert words == question
+        return Glance(status=["up for 3 min; 0 signals wait"], recent=[], found=found)
+
+    request = ModelRequest(model="offline", system="", messages=[{"role": "user", "content": question}])
+    *_, last = [piece async for piece in offline.build({}, {"look": look}).stream(request)]
+    assert isinstance(last, Reply)
+    return str(last.content[0]["text"])
+
+
+@pytest.mark.parametrize("question", ["what can you do?", "Help", "hello", " Who are you? "])
+async def test_asked_what_it_is_it_says_what_it_does_and_how_to_add_a_model(question: str) -> None:
+    said = await _answer(question, [FOUND])
+    assert "`clawctl why ID`" in said and "`clawctl init`" in said and "nothing in my records" not in said
+
+
+async def test_any_other_question_is_looked_up() -> None:
+    assert FOUND in await _answer("what about octo/app#5?", [FOUND])
+    assert "nothing in my records" in await _answer("what can you do about issue 7?", [])
