@@ -70,7 +70,9 @@ class Anthropic:
         who = Who(self._name, request.model, self._client.host, self._key_from)
         key = await key_of(who, self._key)
         if key is None:
-            raise faults.fault(who, "auth", "there is no key")
+            raise ProviderError(
+                f"{self._name} has no key", f"set {self._key_from or 'api_key'} for it", kind="auth"
+            )
         sent = encoded(body_of(request))
         message = Message()
         try:

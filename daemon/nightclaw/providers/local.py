@@ -28,6 +28,7 @@ STOP_S = 5.0
 IDLE_S = 600.0
 LARGEST_CONTEXT = 32 * 1024
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
+IS_WHOLE = "is the file a whole GGUF model, and is there memory for it?"
 INSTALL = "pip install xllamacpp (into the daemon's environment), or use Ollama"
 
 
@@ -115,11 +116,9 @@ class Local:
                 return said["address"]
             if isinstance(said, dict) and isinstance(said.get("error"), str):
                 raise ProviderError(
-                    f"{self._name} cannot load its model: {said['error']}", INSTALL, kind="model"
+                    f"{self._name} cannot load its model: {said['error']}", IS_WHOLE, kind="model"
                 )
-        raise ProviderError(
-            f"{self._name} ended before its model was ready", "is the file a whole GGUF model?", kind="model"
-        )
+        raise ProviderError(f"{self._name} ended before its model was ready", IS_WHOLE, kind="model")
 
     def _rest(self) -> None:
         if self._ending is not None:

@@ -22,6 +22,8 @@ def main() -> None:
         params.n_ctx = context
         server = llama.Server(params)
         said = {"address": str(server.listening_address)}
+    except ImportError:
+        said = {"error": "llama.cpp is missing: pip install xllamacpp"}
     except Exception as error:  # noqa: BLE001 - whatever the library raises, the parent is told
         said = {"error": str(error)[:300]}
     sys.stdout.write("\n" + json.dumps(said) + "\n")

@@ -23,7 +23,7 @@ from nightclaw.providers import ollama, prices
 from nightclaw.providers.breaker import Breaker
 from nightclaw.providers.openai import KNOWN_URLS
 from nightclaw.providers.retry import Chain, Jitter, Link, Sleep
-from nightclaw.providers.wire import LOOPBACK, Deadlines, Parts
+from nightclaw.providers.wire import LOCAL, LOOPBACK, Deadlines, Parts
 
 CHAT = "chat"
 Role = Literal["agent", "triage", "dream", "plan"]
@@ -107,7 +107,8 @@ class Router:
     # What is asked for
 
     def chain(self, role: str, allowed: Sequence[str] | None = None) -> Provider | None:
-        """A provider for one turn of `role` (agent, triage, dream, plan, chat); None: nobody may answer.
+        """A provider for one turn of `role` (agent, triage, dream, plan, chat, or a `provider/model` that a rule or a
+        schedule names itself); None: nobody may answer.
 
         allowed: names of the only providers that may see what is asked. Its `stream` never waits on a model that is
         known to be down, and reports every call; take a fresh one for each turn.
@@ -219,6 +220,8 @@ class Router:
         return []
 
     def _configured(self, role: str) -> list[str]:
+        if "/" in role:
+            return [role]
         models = self._config().models
         own = models.get(cast(Role, role)) or models.get("agent")
         if own:
@@ -322,7 +325,8 @@ class Router:
             "key_from": f"[providers.{name}] api_key" if reference is not None else variable,
             "path": str(given.path) if given is not None and given.path is not None else None,
         }
-        return config, {"clock": self._clock, "key": key, "deadlines": self._deadlines}
+        deadlines = self._deadlines or (LOCAL if self._is_local(name) else None)
+        return config, {"clock": self._clock, "key": key, "deadlines": deadlines}
 
     def _renew(self) -> None:
         """A changed config means other providers."""

@@ -102,6 +102,13 @@ async def test_roles_have_chains_and_fall_back_to_the_agents(house) -> None:
     assert described["may_background"] is True
 
 
+async def test_a_rule_may_name_its_own_model(house) -> None:
+    made = house('[models]\nagent = "anthropic/a"')
+    assert made.router.models("openai/special") == ("openai/special",)
+    assert made.router.models("openai/special", ["anthropic"]) == ("anthropic/a",)
+    assert house(None).router.chain("openai/special") is None
+
+
 async def test_a_chain_asks_its_models_in_turn(house) -> None:
     async with replaying(Answer(b"", 500)) as first, replaying(CHAT_FINE) as second:
         made = house(two(first, second, 'agent = ["anthropic/a", "mine/b"]'), A_KEY=KEY)
