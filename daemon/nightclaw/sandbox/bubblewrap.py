@@ -63,6 +63,8 @@ class Bubblewrap:
         self._filter = seccomp.program()
         self._passed_on = {name: environ[name] for name in _PASSED_ON if name in environ}
         self._group = limits.parent_group()
+        if self._group:
+            limits.sweep(self._group)
         self._by_namespace = limits.counts_by_namespace()
         self.landlock = landlock.abi()
 

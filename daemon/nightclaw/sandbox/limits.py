@@ -14,6 +14,7 @@ from pathlib import Path
 
 GIB = 1 << 30
 _serial = count(1)
+_left: set[Path] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +84,36 @@ def group(parent: Path | None, processes: int) -> Iterator[Path | None]:
     if parent is None:
         yield None
         return
-    sweep(parent)
+    for left in [*_left]:
+        _remove(left)
     made = parent / f"nightclaw-{os.getpid()}-{next(_serial)}"
     made.mkdir()
     try:
-        (made / "pids.max").write_text(str(processes))
+        with (made / "pids.max").open("r+") as file:  # the kernel made it, or it counts nothing
+            file.write(str(processes))
         yield made
     finally:
-        with contextlib.suppress(OSError):  # it empties a moment after its last process; the next one sweeps
-            made.rmdir()
+        _remove(made)
+
+
+def _remove(made: Path) -> None:
+    """A group empties a moment after its last process: what is still busy is tried again before the next command."""
+    try:
+        made.rmdir()
+    except FileNotFoundError:
+        _left.discard(made)
+    except OSError:
+        _left.add(made)
+    else:
+        _left.discard(made)
 
 
 def sweep(parent: Path) -> None:
-    """Remove the groups that are left empty, also by an earlier daemon."""
-    for left in parent.glob("nightclaw-*"):
-        with contextlib.suppress(OSError):
-            left.rmdir()
+    """Remove the groups of daemons that are gone."""
+    for left in parent.glob("nightclaw-*-*"):
+        if not os.path.exists(f"/proc/{left.name.split('-')[1]}"):
+            with contextlib.suppress(OSError):
+                left.rmdir()
 
 
 def tasks_in_namespace_of(pid: int, stop_at: int) -> int:

@@ -104,8 +104,11 @@ class Roots:
             os.close(again)
 
     def real(self, spot: Spot) -> Path:
-        """The true place of what is at `spot`. Raises as `opened`."""
+        """The true place of the file or folder at `spot`. Raises as `opened`."""
         with self._found(spot) as found:
+            mode = os.fstat(found).st_mode
+            if not stat.S_ISDIR(mode):
+                _only_regular(mode, spot)
             return _real(found, spot)
 
     @contextmanager
