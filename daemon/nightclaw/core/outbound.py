@@ -15,19 +15,19 @@ _SHAPES: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
     (what, mark, re.compile(shape))
     for what, mark, shape in (
         ("a private key", "PRIVATE KEY", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
-        ("a GitHub token", "gh", r"\bgh[pousr]_[A-Za-z0-9]{30,}"),
-        ("a GitHub token", "github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{40,}"),
-        ("a GitLab token", "glpat-", r"\bglpat-[\w-]{20,}"),
+        ("a GitHub token", "gh", r"gh[pousr]_[A-Za-z0-9]{30,}"),
+        ("a GitHub token", "github_pat_", r"github_pat_[A-Za-z0-9_]{40,}"),
+        ("a GitLab token", "glpat-", r"glpat-[\w-]{20,}"),
         ("an AWS key", "AKIA", r"\bAKIA[A-Z2-7]{16}\b"),
         ("an AWS key", "ASIA", r"\bASIA[A-Z2-7]{16}\b"),
-        ("an Anthropic key", "sk-ant-", r"\bsk-ant-[\w-]{20,}"),
+        ("an Anthropic key", "sk-ant-", r"sk-ant-[\w-]{20,}"),
         ("an OpenAI key", "sk-", r"\bsk-(?:proj-|svcacct-)?(?=[\w-]*\d)[A-Za-z0-9_-]{32,}"),
-        ("a Google key", "AIza", r"\bAIza[\w-]{35}"),
+        ("a Google key", "AIza", r"AIza[\w-]{35}"),
         ("a Slack token", "xox", r"\bxox[abeoprs]-[\w-]{10,}"),
         ("a Slack webhook", "hooks.slack.com", r"hooks\.slack\.com/services/T\w{5,}/B\w{5,}/\w{10,}"),
         ("a Stripe key", "k_live_", r"\b[rs]k_live_[A-Za-z0-9]{16,}"),
         ("an npm token", "npm_", r"\bnpm_[A-Za-z0-9]{36}\b"),
-        ("a PyPI token", "pypi-AgEI", r"\bpypi-AgEI[\w-]{40,}"),
+        ("a PyPI token", "pypi-AgEI", r"pypi-AgEI[\w-]{40,}"),
         ("a Hugging Face token", "hf_", r"\bhf_[A-Za-z0-9]{30,}"),
         ("a Telegram bot token", ":AA", r"\b\d{8,10}:AA[\w-]{33}\b"),
         ("a JSON web token", "eyJ", r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
@@ -113,21 +113,41 @@ def _pieces(line: str) -> Iterator[str]:
 
 
 def _secrets(line: str, known: list[str], shapes: list[tuple[str, str, re.Pattern[str]]]) -> Iterator[str]:
+    return (what for _, _, what in _marked(line, known, shapes))
+
+
+def secret_spans(text: str, known: Collection[str] = ()) -> Iterator[tuple[int, int, str]]:
+    """(start, end, what) of each secret in `text`; they may overlap. known: values that are secrets here."""
+    shapes = [shape for shape in _SHAPES if shape[1] in text]
+    values, at = [v for v in known if len(v) >= 8], 0
+    for line in text.split("\n"):
+        start = at
+        for piece in _pieces(line):
+            yield from ((start + a, start + b, what) for a, b, what in _marked(piece, values, shapes))
+            start += _WINDOW - _OVERLAP
+        at += len(line) + 1
+
+
+def _marked(
+    line: str, known: list[str], shapes: list[tuple[str, str, re.Pattern[str]]]
+) -> Iterator[tuple[int, int, str]]:
     for value in known:
-        if value in line:
-            yield "a secret of this machine"
+        at = line.find(value)
+        while at >= 0:
+            yield at, at + len(value), "a secret of this machine"
+            at = line.find(value, at + len(value))
     for what, mark, shape in shapes:
-        if mark in line and shape.search(line):
-            yield what
+        if mark in line:
+            yield from ((found.start(), found.end(), what) for found in shape.finditer(line))
     if "://" in line and "@" in line:
         for match in _LOGIN.finditer(line):
             if not _PLACEHOLDER.search(match[1]) and match[1].lower() not in _NO_PASSWORDS:
-                yield "a password in an address"
+                yield match.start(1), match.end(1), "a password in an address"
     low = line.lower()
     if any(word in low for word in _NAMING):
         for match in _NAMED.finditer(line):
             if _is_random(match[1]) and not _PLACEHOLDER.search(match[1]):
-                yield "what looks like a key or password"
+                yield match.start(1), match.end(1), "what looks like a key or password"
 
 
 def _private(line: str, names: list[re.Pattern[str]], places: list[str]) -> Iterator[str]:
@@ -152,14 +172,13 @@ def _is_random(value: str) -> bool:
 
 
 def added_lines(diff: str) -> Iterator[tuple[str, str]]:
-    """(file, its name and the text added to it) of each file in a unified diff of git's."""
+    """(file, text added to it) of each file in a unified diff of git's."""
     name, kept, in_hunk = "", list[str](), False
     for line in diff.split("\n"):
         if line.startswith("diff --git "):
             if name:
                 yield name, "\n".join(kept)
-            name, in_hunk = line.rpartition(" b/")[2], False
-            kept = [name]
+            name, kept, in_hunk = line.rpartition(" b/")[2], [], False
         elif line.startswith("@@"):
             in_hunk = True
         elif in_hunk and line.startswith("+"):

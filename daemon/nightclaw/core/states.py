@@ -65,8 +65,15 @@ class NotificationState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class MemoryState(StrEnum):
+    CANDIDATE = "candidate"
+    ACTIVE = "active"
+    SUPERSEDED = "superseded"
+    RETIRED = "retired"
+
+
 _T, _R, _A, _E, _N = TaskState, RunState, ApprovalState, EffectState, NotificationState
-_C = CallState
+_C, _M = CallState, MemoryState
 
 # By kind first: members of two enums with the same word are equal, so one flat table would mix their lives.
 TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
@@ -121,6 +128,12 @@ TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
         _N.MUTED: frozenset(),
         _N.SHADOW: frozenset(),
         _N.KEPT: frozenset(),
+    },
+    MemoryState: {
+        _M.CANDIDATE: frozenset({_M.ACTIVE, _M.SUPERSEDED, _M.RETIRED}),
+        _M.ACTIVE: frozenset({_M.SUPERSEDED, _M.RETIRED}),
+        _M.SUPERSEDED: frozenset({_M.RETIRED}),
+        _M.RETIRED: frozenset(),
     },
 }
 
