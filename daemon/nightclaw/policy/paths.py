@@ -107,6 +107,7 @@ _SECRET_PATTERNS = (
     "*credentials*.json",
     "*.gpg",
 )
+_SECRET_PATTERN = re.compile("|".join(fnmatch.translate(p) for p in _SECRET_PATTERNS))
 _SHOWN_ENV = frozenset(
     {".env.example", ".env.sample", ".env.template", ".env.dist", ".env.defaults", "example.env"}
 )
@@ -238,7 +239,7 @@ def is_secret(path: str) -> bool:
         return True
     if any(pair in _SECRET_PAIRS for pair in pairwise(parts)):
         return True
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _SECRET_PATTERNS)
+    return bool(_SECRET_PATTERN.fullmatch(name))
 
 
 _TELLING = names(

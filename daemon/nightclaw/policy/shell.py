@@ -4,7 +4,8 @@
 is never a read: it is judged one level up from running in the sandbox, and asks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 from nightclaw.core.effects import CallEffect, Kind, Level
 from nightclaw.policy.place import Place
@@ -34,7 +35,8 @@ def is_read_only(command: str, place: Place) -> bool:
 
 def judge(command: str, place: Place) -> Judged:
     """The effects of `command` run by a fresh bash in the workspace's root."""
-    judging = Judging(place)
+    # each path is followed once: one picture of the file system for the whole line
+    judging = Judging(replace(place, realpath=cache(place.realpath)))
     judging.text(command, (str(place.workspace.root),), 0)
     for fault in judging.faults:
         judging.add(Kind.UNKNOWN, Level.OUTWARD, command[:200], f"not understood: {fault}")

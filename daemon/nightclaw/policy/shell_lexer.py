@@ -227,7 +227,9 @@ def paren_end(text: str, i: int, depth: int) -> int:
         if char == "(":
             i, fresh = paren_end(text, i + 1, depth + 1), False
         elif char == "#" and fresh:
-            raise Unclear("a comment inside a substitution")
+            i = text.find("\n", i)
+            if i < 0:
+                raise Unclear("a bracket without its end")
         elif text.startswith("<<", i) and not text.startswith("<<<", i):
             raise Unclear("a here-document inside a substitution")
         elif text.startswith("<<<", i):

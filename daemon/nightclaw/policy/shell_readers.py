@@ -312,7 +312,10 @@ def parse(reader: Reader, words: Sequence[Word]) -> Parsed | None:
             is_over = True
         elif start.startswith("-"):
             if not word.is_sure:
-                return None
+                if not (reader.free and reader.operands is Operands.TEXT):
+                    return None
+                found.operands.append(word)
+                continue
             waiting, ok = _option(reader, start, word, found)
             if not ok:
                 return None

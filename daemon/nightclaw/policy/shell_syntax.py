@@ -39,6 +39,19 @@ _HIDDEN = re.compile(
     "\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
+_LOOKS_PLAIN = re.compile(
+    "[\u01c3\u02b9-\u02bf\u02c6-\u02cf\u037e\u055a\u05c0\u05f3\u2010-\u2015\u2018-\u201f\u2024\u2032-\u2037\u2044\u2212\u2215\u2216"
+    "\u2223\u2236\u223c\u29f8\u29f5\u2a75\ua4f8-\ua4ff\ua789\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff5e\uffe0-\uffee"
+    "\U0001d400-\U0001d7ff]"
+)
+_OTHER = (
+    "\u0131\u0250-\u02af\u0370-\u03ff\u0400-\u052f\u0531-\u0587\u13a0-\u13ff\u1d00-\u1dbf\u2100-\u214f\u2c80-\u2cff"
+    "\ua4d0-\ua4ff"
+)
+_OTHER_LETTER = re.compile(f"[{_OTHER}]")
+_MIXED = re.compile(f"[A-Za-z][{_OTHER}]|[{_OTHER}][A-Za-z]")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+
 
 @dataclass(slots=True)
 class Reading:
@@ -54,11 +67,22 @@ def hidden_characters(text: str) -> bool:
     return bool(_HIDDEN.search(text))
 
 
+def mistakable_characters(text: str) -> bool:
+    """Letters and signs that look like plain ones: full-width forms, other dashes, Greek or Cyrillic outside quotes
+    or in one word with plain letters."""
+    if text.isascii():
+        return False
+    bare = _QUOTED.sub(" ", text)
+    return bool(_LOOKS_PLAIN.search(text) or _OTHER_LETTER.search(bare) or _MIXED.search(text))
+
+
 def read(text: str, home: str | None, cwds: tuple[str, ...]) -> Reading:
     """The commands of a line run by a fresh bash in one of `cwds`; `home` is what `~` means."""
     reading = Reading()
     if hidden_characters(text):
         reading.faults.append("it has hidden or control characters")
+    if mistakable_characters(text):
+        reading.faults.append("it has characters that look like others")
     if len(text) > LONGEST:
         reading.faults.append(f"it is longer than {LONGEST} characters")
         return reading
