@@ -56,7 +56,7 @@ check = "python3 check.py"
 """
     more = f"""
 [models]
-agent = "anthropic/scripted"
+agent = "anthropic/claude-haiku-4-5"
 [providers.anthropic]
 api_key = {{ env = "MODEL_KEY" }}
 base_url = "{server.anthropic_url()}"
@@ -84,6 +84,7 @@ def day(daemon: Daemon, watched: Path) -> None:
         show(f"{event:14} {content.get('action', ''):18} → {answer.status}")
         assert answer.status == 202, answer.body
     assert daemon.deliver(*sent[0]).status == 200, "the same body again is a duplicate"
+    until(lambda: _watches(daemon), "the folder is watched", 15)
     (watched / "notes.txt").write_text("an edit\n")
     until(lambda: daemon.signals(source="file"), "the edit is a signal", 15)
     until(lambda: len(daemon.signals(source="tick")) >= 2, "it ticked", 15)
@@ -123,6 +124,10 @@ def work(daemon: Daemon, project: Project, yes: bool) -> str:
     show(daemon.clawctl("approve", ask["id"]).out)
     until(lambda: daemon.get(f"/v1/tasks/{task_id}")["state"] == "done", "it is done", 60)
     return task_id
+
+
+def _watches(daemon: Daemon) -> bool:
+    return any(w["state"] == "ok" for s in daemon.status["sources"] for w in s.get("watches", []))
 
 
 def _ran(daemon: Daemon, tool: str) -> bool:

@@ -108,8 +108,7 @@ def _thread(event: str, action: str, body: Body, found: Attrs) -> None:
         found["merged"] = merged if isinstance(merged, bool) else None
         found["branch"] = plain(head.get("ref"))
         found["sha"] = plain(head.get("sha"), 64)
-        ours, theirs = obj(body, "repository").get("full_name"), obj(head, "repo").get("full_name")
-        found["fork"] = True if isinstance(theirs, str) and theirs != ours else None
+        found["fork"] = True if _differ(obj(body, "repository"), obj(head, "repo")) else None
     if event in ("issues", "pull_request", "discussion"):
         _change(action, body, thing, found)
 
@@ -202,6 +201,15 @@ def _is_of_fork(thing: Body, body: Body) -> bool:
     return base is not None and base == obj(body, "repository").get("id") and head not in (None, base)
 
 
+def _differ(ours: Body, theirs: Body) -> bool:
+    """Two repositories: told apart by their ids, which a rename keeps, else by their names."""
+    for key in ("id", "full_name"):
+        a, b = ours.get(key), theirs.get(key)
+        if a is not None and b is not None:
+            return a != b
+    return False
+
+
 def _suite(suite: Body) -> str | None:
     number = whole(suite.get("id"))
     return f"suite:{number}" if number else None
@@ -215,8 +223,7 @@ def _run(run: Body, body: Body, found: Attrs) -> None:
     found["suite"] = f"run:{number}" if number else None
     author = obj(obj(run, "head_commit"), "author")
     found["head_login"] = login(author.get("username")) or login(obj(run, "actor").get("login"))
-    ours, theirs = obj(body, "repository").get("full_name"), obj(run, "head_repository").get("full_name")
-    if isinstance(theirs, str) and theirs != ours:
+    if _differ(obj(body, "repository"), obj(run, "head_repository")):
         found["fork"] = True
 
 

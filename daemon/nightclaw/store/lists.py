@@ -217,31 +217,35 @@ def transcript(conn: Connection, session_id: str) -> wire.Transcript:
     """A conversation: what was said and answered, oldest first, then what waits unread. Raises NotFound."""
     row = one(conn, session, session_id)
     told = _cursors(conn, session_id)
-    said: list[wire.Said] = []
+    entries: list[tuple[bool, int, int, wire.Said]] = []
     for s in runs.transcript(conn, session_id, TRANSCRIPT_STEPS):
-        cursor = told.get(s.id)
-        for role, blocks in (("user", s.input), ("assistant", s.response)):
-            if text := _text_of(blocks):
-                said.append(
-                    {"role": role, "text": text, "at": iso(s.created_at), "task": s.task_id, "cursor": cursor}
-                )
-    waiting = conn.execute(
+        if text := _text_of(s.response):
+            entry: wire.Said = {
+                "role": "assistant",
+                "text": text,
+                "at": iso(s.created_at),
+                "task": s.task_id,
+                "cursor": told.get(s.id),
+            }
+            entries.append((False, s.created_at, 1, entry))
+    messages = conn.execute(
         select(inbox)
         .join(task, task.c.id == inbox.c.task_id)
-        .where(task.c.session_id == session_id, inbox.c.read_at.is_(None))
-        .order_by(inbox.c.created_at, inbox.c.seq)
+        .where(task.c.session_id == session_id)
+        .order_by(desc(inbox.c.created_at), desc(inbox.c.seq))
+        .limit(TRANSCRIPT_STEPS)
     ).mappings()
-    for r in waiting:
-        cursor = told.get(str(r["from_signal"]))
-        said.append(
-            {
-                "role": "user",
-                "text": r["content"],
-                "at": iso(r["created_at"]),
-                "task": r["task_id"],
-                "cursor": cursor,
-            }
-        )
+    for r in messages:
+        heard = r["read_at"] is not None
+        entry = {
+            "role": "user",
+            "text": r["content"],
+            "at": iso(r["created_at"]),
+            "task": r["task_id"],
+            "cursor": told.get(str(r["from_signal"])),
+        }
+        entries.append((not heard, min(r["created_at"], r["read_at"] or r["created_at"]), 0, entry))
+    said = [e[3] for e in sorted(entries, key=lambda e: e[:3])]
     newest = conn.execute(
         select(task).where(task.c.session_id == session_id).order_by(desc(task.c.id)).limit(20)
     ).mappings()

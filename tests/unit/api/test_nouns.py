@@ -151,12 +151,8 @@ async def test_the_second_answer_to_an_approval_is_refused_with_who_was_first(ap
     asked = await api.store.write(
         lambda conn: approvals.request(
             conn,
-            kind="proposal",
-            task=str(made["id"]),
-            session=str(made["session"]),
-            facts={"goal": "push"},
-            digest="d1",
-            now=START,
+            approvals.Question("proposal", str(made["id"]), str(made["session"]), {"goal": "push"}, "d1"),
+            START,
         )
     )
     held = (await api.get("/v1/approvals?state=pending"))["items"]

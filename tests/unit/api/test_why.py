@@ -171,6 +171,7 @@ def worked(conn: Connection) -> dict[str, str]:
         "t1", "work", "octo/app#5", "Fix the build", session, TaskState.READY, Trust.WORLD, decision_id=dec
     )
     tsk, _ = tasks.create(conn, new, START)
+    tasks.inbox_add(conn, tsk, "Fix it", sig, START)
     decided(conn, [sig], id=dec, verdict="act", floor="act", cap="act", task_id=tsk)
     claim = runs.claim_next(conn, ["work"], 1, "offline", START + 1000)
     assert claim is not None
@@ -184,9 +185,7 @@ def worked(conn: Connection) -> dict[str, str]:
         text="Done",
         now=START + 2000,
     )
-    apr = approvals.request(
-        conn, kind="call", task=tsk, session=session, facts={}, digest="d", now=START + 2500
-    )
+    apr = approvals.request(conn, approvals.Question("call", tsk, session, {}, "d"), START + 2500)
     approvals.resolve(
         conn, apr, ApprovalState.GRANTED, by="octocat", note="", now=START + 3000, session=session
     )
