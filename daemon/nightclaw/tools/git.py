@@ -13,6 +13,7 @@ from nightclaw.core.tools import Redo, Tool, ToolContext, ToolResult, ToolSpec
 from nightclaw.core.types import JSONObject
 from nightclaw.tools import git_commit, git_push, git_read
 from nightclaw.tools.git_ports import GitService, known_only, refused, told
+from nightclaw.tools.git_stage import stage
 
 ACTIONS = ("status", "diff", "log", "show", "add", "commit", "push", "restore")
 READS = {"status": git_read.status, "diff": git_read.diff, "log": git_read.log, "show": git_read.show}
@@ -114,9 +115,9 @@ def _paths(args: JSONObject, ctx: ToolContext) -> list[str]:
 
 async def _add(git: GitService, ctx: ToolContext, paths: list[str]) -> ToolResult:
     async with git.alone(ctx.workspace):
-        ran = await git.run(ctx.workspace, ["add", "--all", "--", *paths])
-    if not ran.ok:
-        return refused(f'git add did not: {ran.said}. `Git(action="status")` shows the names.')
+        nested = await stage(git, ctx.workspace, paths)
+    if nested:
+        return refused(f"{', '.join(nested[:5])}: a repository inside the worktree is not added.")
     return await git_read.status(git, ctx, {}, [])
 
 

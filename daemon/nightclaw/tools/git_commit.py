@@ -4,13 +4,15 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from nightclaw.core import failpoints
 from nightclaw.core.outbound import Finding, added_lines, find
 from nightclaw.core.tools import ToolContext, ToolResult, Workspace
-from nightclaw.tools.git_ports import GitService, Ran, refused, told
+from nightclaw.tools.git_ports import GitService, refused, told
+from nightclaw.tools.git_stage import links, must, stage, tree_of
 
 LARGEST_DIFF = 48 * 1024 * 1024
 MESSAGE = 20_000
@@ -33,14 +35,17 @@ async def commit(git: GitService, ctx: ToolContext, message: str, paths: list[st
         astray = await off_branch(git, ctx.workspace)
         if astray is not None:
             return astray
-        ran = await _stage(git, ctx.workspace, paths)
-        if ran is not None and not ran.ok:
-            return refused(f'git add did not: {ran.said}. `Git(action="status")` shows the names.')
+        nested = (
+            []
+            if not paths and await _is_staged(git, ctx.workspace)
+            else await stage(git, ctx.workspace, paths)
+        )
         failpoints.hit("git.staged")
-        held = await _guard(git, ctx, words, paths)
+        tree = await tree_of(git, ctx.workspace, paths)
+        held = await _guard(git, ctx, words, tree)
         if held is not None:
             return held
-        result = await _make(git, ctx, words, paths)
+        result = await _make(git, ctx, words, tree, nested)
     failpoints.hit("git.committed")
     return result
 
@@ -63,16 +68,16 @@ async def off_branch(git: GitService, work: Workspace) -> ToolResult | None:
     return refused(f"The worktree is not on its branch {work.branch} any more; the owner has to look at it.")
 
 
-async def _stage(git: GitService, work: Workspace, paths: list[str]) -> Ran | None:
-    if paths:
-        return await git.run(work, ["add", "--all", "--", *paths])
-    staged = await git.run(work, ["diff", "--cached", "--quiet", "--no-ext-diff", "--no-textconv"])
-    return None if staged.code == 1 else await git.run(work, ["add", "--all", "--", "."])
+async def _is_staged(git: GitService, work: Workspace) -> bool:
+    ran = await git.run(work, ["diff-index", "--cached", "--quiet", "HEAD", "--"])
+    return ran.code == 1
 
 
-async def _guard(git: GitService, ctx: ToolContext, message: str, paths: list[str]) -> ToolResult | None:
-    words = ["diff", "--cached", *WHOLE_DIFF, "HEAD", "--", *paths]
-    ran = await git.run(ctx.workspace, words, limit=LARGEST_DIFF)
+async def _guard(git: GitService, ctx: ToolContext, message: str, tree: str) -> ToolResult | None:
+    """What stands against committing this very tree."""
+    ran = await git.run(
+        ctx.workspace, ["diff-tree", "-r", "--patch", *WHOLE_DIFF, "HEAD", tree], limit=LARGEST_DIFF
+    )
     if ran.is_cut:
         return refused(
             "This commit is too large to be checked for secrets (over 48 MiB): commit less at once."
@@ -80,7 +85,14 @@ async def _guard(git: GitService, ctx: ToolContext, message: str, paths: list[st
     if not ran.ok:
         return refused(f"git diff did not: {ran.said}.")
     if not ran.out:
-        return refused("Nothing to commit: there are no changes" + (" in these paths." if paths else "."))
+        return refused(
+            'Nothing to commit: there are no changes there. `Git(action="status")` shows what there is.'
+        )
+    linked = await links(git, ctx.workspace, tree)
+    if linked:
+        return refused(
+            f"{', '.join(linked[:5])}: a repository inside the worktree is not committed; unstage it."
+        )
     return held_back(await findings(ctx, ran.out, message), "commit")
 
 
@@ -88,9 +100,10 @@ async def findings(ctx: ToolContext, diff: str, message: str) -> list[Finding]:
     """What in a diff's added lines and file names, or in the message, must not go out."""
 
     def look() -> list[Finding]:
-        found: list[Finding] = []
-        for name, text in [*added_lines(diff), ("the message", message)]:
-            found += guard(ctx, text, name)
+        found = guard(ctx, message, "the message")
+        for name, text in added_lines(diff):
+            named = guard(ctx, name, "the name of a file")
+            found += named + guard(ctx, text, "added text" if named else f"what is added to {name}")
         return found
 
     return await asyncio.to_thread(look)
@@ -126,7 +139,7 @@ def _names(ctx: ToolContext, service: str) -> Collection[str]:
     return cast(Callable[[], Collection[str]], offered)() if callable(offered) else ()
 
 
-async def _make(git: GitService, ctx: ToolContext, message: str, paths: list[str]) -> ToolResult:
+async def _make(git: GitService, ctx: ToolContext, message: str, tree: str, nested: list[str]) -> ToolResult:
     work, author = ctx.workspace, await git.author(ctx.workspace)
     env = {
         "GIT_AUTHOR_NAME": author.name,
@@ -136,21 +149,19 @@ async def _make(git: GitService, ctx: ToolContext, message: str, paths: list[str
     }
     trailers = f"Nightclaw-Task: {ctx.task_id}\n{_trailer(ctx)}\nAssisted-by: Nightclaw"
     text = "\n".join(line.rstrip() for line in message.split("\n")) + f"\n\n{trailers}\n"
-    words = [
-        "commit",
-        "--quiet",
-        "--no-verify",
-        "--no-gpg-sign",
-        "--no-status",
-        "--cleanup=verbatim",
-        "--file=-",
-    ]
-    only = ["--only", "--", *paths] if paths else []
-    ran = await git.run(work, [*words, *only], env=env, input=text.encode("utf-8", "replace"))
-    if not ran.ok:
-        return refused(f"git commit did not: {ran.said}.")
-    head = await git.run(work, ["rev-parse", "HEAD"])
-    return await _told(git, ctx, head.out.strip())
+    head = must(await git.run(work, ["rev-parse", "HEAD"]), "find the last commit").out.strip()
+    words = ["commit-tree", "--no-gpg-sign", "-p", head, "-F", "-", tree]
+    made = must(
+        await git.run(work, words, env=env, input=text.encode("utf-8", "replace")), "commit"
+    ).out.strip()
+    subject = text.partition("\n")[0][:72]
+    move = ["update-ref", "-m", f"commit: {subject}", f"refs/heads/{work.branch}", made, head]
+    must(await git.run(work, move, env=env), "move the branch")
+    done = await _told(git, ctx, made)
+    if not nested:
+        return done
+    left = ", ".join(nested[:5])
+    return replace(done, text=f"{done.text}\nleft out, a repository of its own: {left}")
 
 
 async def _told(git: GitService, ctx: ToolContext, sha: str) -> ToolResult:

@@ -6,7 +6,15 @@ from nightclaw.core.tools import ToolContext, ToolResult
 from nightclaw.core.types import JSONObject
 from nightclaw.tools.git_ports import GitService, clipped, refused, told
 
-PLAIN_DIFF = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
+PLAIN_DIFF = (
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--submodule=short",
+    "--ignore-submodules=all",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+)
 LOGGED = 20
 MOST_LOGGED = 200
 _REV = re.compile(r"(?!-)[A-Za-z0-9_./@{}~^-]{1,200}")
@@ -14,7 +22,9 @@ _REV = re.compile(r"(?!-)[A-Za-z0-9_./@{}~^-]{1,200}")
 
 async def status(git: GitService, ctx: ToolContext, args: JSONObject, paths: list[str]) -> ToolResult:
     work = ctx.workspace
-    ran = await git.run(work, ["status", "--short", "--untracked-files=all", "--", *paths])
+    ran = await git.run(
+        work, ["status", "--short", "--ignore-submodules=all", "--untracked-files=all", "--", *paths]
+    )
     if not ran.ok:
         return refused(f"git status did not: {ran.said}.")
     ahead = await git.run(work, ["rev-list", "--count", f"{work.base}..HEAD"]) if work.base else None

@@ -19,6 +19,12 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 USER = "x-access-token"
 
 
+def hosts_of(api_url: str) -> frozenset[str]:
+    """Where a token for this API may be shown to git: GitHub's own host, or that of a GitHub Enterprise server."""
+    host = urlsplit(api_url).netloc.lower().rpartition("@")[2]
+    return frozenset({"github.com" if host == "api.github.com" else host.removeprefix("api.")})
+
+
 class Askpass:
     """Credentials for a remote, by its address. `hosts` are the ones the token is for, as `host` or `host:port`."""
 

@@ -6,7 +6,6 @@ Nothing here changes a file of the checkout, its index or its branches; at most 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from nightclaw.core.errors import NightclawError
 from nightclaw.vcs.git import Git
@@ -138,11 +137,3 @@ async def _fetched(git: Git, remote: Remote, clone: Clone, url: str, branch: str
     if store.is_shallow:
         return None
     return await remote.fetch(store, url, ref, await resolved(git, clone, f"refs/remotes/origin/{branch}"))
-
-
-def host_of(url: str) -> str | None:
-    """The host an address leads to, None for a path."""
-    if "://" in url:
-        return urlsplit(url).hostname
-    user_host, colon, _ = url.partition(":")
-    return user_host.rpartition("@")[2] if colon and not url.startswith("/") else None

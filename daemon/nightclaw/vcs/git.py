@@ -47,13 +47,14 @@ _NOT_IN_A_NAME = re.compile(r"[\x00-\x1f<>\x7f]")
 @dataclass(frozen=True, slots=True)
 class GitRan:
     """How a run of git ended. code None: it was ended for its time or size. out and err: text, undecodable bytes
-    replaced; `is_cut`: out was longer than allowed."""
+    replaced; raw: out as it came, for names. `is_cut`: out was longer than allowed."""
 
     code: int | None
     out: str
     err: str
     is_cut: bool = False
     timed_out: bool = False
+    raw: bytes = b""
 
     @property
     def ok(self) -> bool:
@@ -200,7 +201,7 @@ def nobody() -> Person:
 
 def _told(ended: child.Ended) -> GitRan:
     out, err = ended.out.decode(errors="replace"), ended.err.decode(errors="replace")
-    return GitRan(ended.code, out, err, ended.is_cut, ended.timed_out)
+    return GitRan(ended.code, out, err, ended.is_cut, ended.timed_out, ended.out)
 
 
 def _passed_on() -> dict[str, str]:

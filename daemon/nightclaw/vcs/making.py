@@ -40,11 +40,10 @@ class Maker:
         self._git = git
         self._records = records
 
-    async def make(self, clone: Clone, record: Record, wanted: Wanted, tip: str | None) -> Record:
-        """The worktree of `record`, ready. tip: the commit its branch goes on from, None for a new branch."""
+    async def begin(self, clone: Clone, record: Record, wanted: Wanted) -> None:
+        """The worktree of `record`, filled at its base and on no branch yet."""
         root = Path(record.root)
-        notes = list(record.notes)
-        record = self._records.put(record)
+        self._records.put(record)
         failpoints.hit("vcs.recorded")
         words = [
             "worktree",
@@ -60,36 +59,39 @@ class Maker:
         self._must(await self._git.run(words, git_dir=clone.common, work_tree=clone.top), "make a worktree")
         root.chmod(0o700)
         failpoints.hit("vcs.added")
-        admin = admin_of(clone.common, root)
-        if admin is None:
-            raise NightclawError(
-                f"git made no worktree at {root}", "look at `git worktree list` in the clone"
-            )
+        admin = self._admin(record)
         _sparse(admin, wanted.paths)
         await self._fill(admin, root, ["reset", "--hard", "--quiet", record.base])
         failpoints.hit("vcs.filled")
+
+    async def set_up(self, record: Record, wanted: Wanted) -> Record:
+        """Run the owner's set-up there."""
+        told: list[str] = []
         if wanted.setup is not None:
-            record, told = await self._set_up(admin, record, wanted.setup)
-            notes += told
+            record, told = await self._set_up(self._admin(record), record, wanted.setup)
         failpoints.hit("vcs.set_up")
-        shared, told = _shares(Path(record.clone), root, wanted.share)
-        notes += told
-        await self._hide(admin, root, shared, Path(record.clone))
+        return replace(record, setup="", notes=(*record.notes, *told))
+
+    async def finish(self, record: Record, wanted: Wanted, tip: str | None) -> Record:
+        """Put it on its branch and call it ready. tip: the commit the branch goes on from, None for a new one."""
+        root, clone, admin = Path(record.root), Path(record.clone), self._admin(record)
+        shared, told = _shares(clone, root, wanted.share)
+        await self._hide(admin, root, shared, clone)
         start = [record.branch] if tip is not None else ["-B", record.branch, "--no-track", record.base]
         await self._fill(admin, root, ["checkout", "--quiet", "--force", *start, "--"])
         failpoints.hit("vcs.attached")
         if (root / ".gitmodules").is_file():
-            notes.append("its submodules are not checked out")
-        return self._records.put(
-            replace(
-                record,
-                state="ready",
-                git_dir=str(admin),
-                share=tuple(map(str, shared)),
-                setup="",
-                notes=tuple(notes),
-            )
-        )
+            told.append("its submodules are not checked out")
+        notes = (*record.notes, *told)
+        share = tuple(map(str, shared))
+        return self._records.put(replace(record, state="ready", git_dir=str(admin), share=share, notes=notes))
+
+    def _admin(self, record: Record) -> Path:
+        admin = admin_of(Path(record.common), Path(record.root))
+        if admin is None:
+            hint = "look at `git worktree list` in the clone"
+            raise NightclawError(f"git knows no worktree at {record.root}", hint)
+        return admin
 
     async def unmake(self, record: Record) -> None:
         """Remove the worktree, what git knows of it and the record; the branch of our making when it has no commit."""
@@ -136,7 +138,7 @@ class Maker:
         how = await setup.run(command, root, log, started)
         if how.failed:
             return kept, [how.failed]
-        left = ["status", "--porcelain", "--ignored", "--untracked-files=normal"]
+        left = ["status", "--porcelain", "--ignored", "--ignore-submodules=all", "--untracked-files=normal"]
         ran = await self._git.run(left, git_dir=admin, work_tree=root)
         if ran.ok and not ran.out:
             done.parent.mkdir(mode=0o700, exist_ok=True)

@@ -7,7 +7,6 @@ no commit, is never removed unless the owner says so.
 
 import asyncio
 import os
-import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,7 +107,7 @@ class Worktrees:
         if not task_id.replace("_", "").isalnum() or repo.path is None:
             raise NightclawError("this repository has no clone", "set path of its [[github.repo]]")
         clone = await asyncio.to_thread(locate, repo.path)
-        async with self._git.alone(clone.common):
+        async with self._git.alone(self._records.root(task_id)):
             record = self._records.get(task_id)
             is_same = record is not None and record.state == "ready" and record.common == str(clone.common)
             if record is not None and is_same and await asyncio.to_thread(making.stand, record):
@@ -126,31 +125,35 @@ class Worktrees:
         name: str | None,
         is_private: bool,
     ) -> Prepared:
-        told = await self._clear(task_id, old)
-        url = await origin(self._git, self._remote, clone)
-        start = await base_of(self._git, self._remote, clone, url, base)
-        if old is not None and old.state == "ready":
-            branch = old.branch  # it was made once: the work on its branch goes on
-        branch, tip, more = await self._branch(clone, task_id, branch, start)
-        begins = await self._fork(clone, tip, start.commit) if tip is not None else start.commit
-        record = Record(
-            task=task_id,
-            state="making",
-            root=str(self._records.root(task_id)),
-            clone=str(clone.top),
-            common=str(clone.common),
-            branch=branch,
-            base=begins,
-            base_branch=start.branch,
-            repo=name,
-            origin_url=url,
-            check=repo.check,
-            is_private=is_private,
-            made=tip is None,
-            notes=(*told, *start.notes, *more),
-        )
-        wanted = Wanted(tuple(repo.paths), repo.setup, tuple(repo.share))
-        record = await self._maker.make(clone, record, wanted, tip)
+        async with self._git.alone(clone.common):
+            told = await self._clear(task_id, old)
+            url = await origin(self._git, self._remote, clone)
+            start = await base_of(self._git, self._remote, clone, url, base)
+            if old is not None and old.state == "ready":
+                branch = old.branch  # it was made once: the work on its branch goes on
+            branch, tip, more = await self._branch(clone, task_id, branch, start)
+            begins = await self._fork(clone, tip, start.commit) if tip is not None else start.commit
+            record = Record(
+                task=task_id,
+                state="making",
+                root=str(self._records.root(task_id)),
+                clone=str(clone.top),
+                common=str(clone.common),
+                branch=branch,
+                base=begins,
+                base_branch=start.branch,
+                repo=name,
+                origin_url=url,
+                check=repo.check,
+                is_private=is_private,
+                made=tip is None,
+                notes=(*told, *start.notes, *more),
+            )
+            wanted = Wanted(tuple(repo.paths), repo.setup, tuple(repo.share))
+            await self._maker.begin(clone, record, wanted)
+        record = await self._maker.set_up(record, wanted)  # it may take minutes: others need not wait
+        async with self._git.alone(clone.common):
+            record = await self._maker.finish(record, wanted, tip)
         return Prepared(record.workspace(), record.notes)
 
     async def _clear(self, task_id: str, old: Record | None) -> list[str]:
@@ -316,8 +319,3 @@ class Worktrees:
         """Where the set-up's output is, when there was one."""
         path = self._records.directory / f"{task_id}.setup.log"
         return path if path.is_file() else None
-
-    def free_bytes(self) -> int:
-        """Room left where worktrees are made."""
-        directory = self._records.directory
-        return shutil.disk_usage(directory if directory.is_dir() else directory.parent).free

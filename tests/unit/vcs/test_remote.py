@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.clones import Scene, commit, git, no_credentials
 from tests.fakes.git_http import GitHTTP
 
-from nightclaw.vcs.askpass import Askpass
+from nightclaw.vcs.askpass import Askpass, hosts_of
 from nightclaw.vcs.clone import locate, objects, origin
 from nightclaw.vcs.git import Git
 from nightclaw.vcs.remote import Remote, RemoteError, checked, shown
@@ -183,6 +183,12 @@ async def test_the_token_is_in_a_private_file_and_in_no_environment(world: Scene
     ):
         async with ask(url) as env:
             assert env == {}
+
+
+def test_the_token_is_for_the_host_of_its_api() -> None:
+    assert hosts_of("https://api.github.com") == {"github.com"}
+    assert hosts_of("https://git.corp.example/api/v3") == {"git.corp.example"}
+    assert hosts_of("https://api.octo.ghe.com") == {"octo.ghe.com"}
 
 
 async def test_a_redirect_is_not_followed_with_the_token(world: Scene, git_runner: Git) -> None:

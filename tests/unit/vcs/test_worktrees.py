@@ -1,5 +1,6 @@
 """A task gets a worktree of its own, and the owner's checkout does not notice."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -345,3 +346,19 @@ async def test_a_clone_that_is_itself_a_worktree_serves(world: Scene, worktrees:
     assert work.clone == second and (work.root / "README.md").exists()
     assert (await worktrees.remove(TASK)).is_gone
     assert git(second, "status", "--porcelain", "--branch") == "## mine"
+
+
+async def test_tasks_of_one_clone_do_not_wait_for_each_others_set_up(
+    world: Scene, worktrees: Worktrees
+) -> None:
+    """Each set-up waits for the other's to have begun: one after the other they would never end."""
+    top = world.top
+    waits = (
+        f"touch {top}/$(basename $PWD).began; until [ $(ls {top}/*.began | wc -l) = 3 ]; do sleep 0.02; done"
+    )
+    repo = world.repo(setup=waits)
+    tasks = [f"tsk_0{n}" for n in range(3)]
+    async with asyncio.timeout(40):
+        made = await asyncio.gather(*(worktrees.prepare(t, repo, f"nightclaw/{t}") for t in tasks))
+    assert [p.workspace.branch for p in made] == [f"nightclaw/{t}" for t in tasks]
+    assert all(p.notes == () for p in made)
