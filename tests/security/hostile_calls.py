@@ -39,6 +39,23 @@ def call(name: str, *args: object) -> int:
     return libc.syscall(NUMBERS[name][ARM], *[ctypes.c_long(a) if isinstance(a, int) else a for a in args])
 
 
+def try_files() -> None:
+    open("plain", "w").close()
+    for name, attempt in (
+        ("setuid-chmod", lambda: os.chmod("plain", 0o4755)),
+        ("setgid-fchmod", lambda: os.fchmod(os.open("plain", os.O_RDONLY), 0o2755)),
+        ("setuid-open", lambda: os.close(os.open("suid", os.O_CREAT | os.O_WRONLY, 0o4755))),
+        ("setuid-mknod", lambda: os.mknod("suid2", 0o104755)),
+        ("device", lambda: os.mknod("disk", 0o060600, os.makedev(8, 0))),
+    ):
+        try:
+            attempt()
+            print(name, "DONE")
+        except OSError as error:
+            print(name, "refused" if error.errno in REFUSALS else f"DONE {error}")
+    os.chmod("plain", 0o755)
+
+
 def main() -> None:
     outside = int(sys.argv[1])
     child = os.fork()
@@ -85,20 +102,7 @@ def main() -> None:
         for high in (0, 1 << 32):
             ctypes.set_errno(0)
             tell(f"{name}-{high >> 32}", libc.ioctl(terminal, ctypes.c_ulong(request | high), b"x"))
-    open("plain", "w").close()
-    for name, attempt in (
-        ("setuid-chmod", lambda: os.chmod("plain", 0o4755)),
-        ("setgid-fchmod", lambda: os.fchmod(os.open("plain", os.O_RDONLY), 0o2755)),
-        ("setuid-open", lambda: os.close(os.open("suid", os.O_CREAT | os.O_WRONLY, 0o4755))),
-        ("setuid-mknod", lambda: os.mknod("suid2", 0o104755)),
-        ("device", lambda: os.mknod("disk", 0o060600, os.makedev(8, 0))),
-    ):
-        try:
-            attempt()
-            print(name, "DONE")
-        except OSError as error:
-            print(name, "refused" if error.errno in REFUSALS else f"DONE {error}")
-    os.chmod("plain", 0o755)
+    try_files()
     os.kill(child, 9)
     print("tried all")
 

@@ -177,6 +177,16 @@ async def test_shares_reads_and_mounts_can_only_be_read(walled_house: House) -> 
     assert (house.clone / ".venv" / "lib.py").read_text() == "shared"
 
 
+async def test_a_clone_that_may_be_read_keeps_its_tokens(walled_house: House, wall: Sandbox) -> None:
+    house = walled_house
+    (house.clone / ".env").write_text("KEY=canary-key")
+    workspace = Workspace(house.root, reads=(house.clone,))
+    line = f"cd {house.clone}; cat a.py .env .git/config; grep -r canary . ; git log --oneline; git config -l"
+    ran = await wall.run(shell(f"({line}) 2>&1", house.root, 20.0), workspace)
+    assert "print('a')" in ran.output and "first" in ran.output and "example.com/octo/app.git" in ran.output
+    assert TOKEN not in ran.output and "canary-key" not in ran.output
+
+
 async def test_a_mount_above_the_daemons_home_does_not_show_it(walled_house: House) -> None:
     house = walled_house
     alias = house.top / "alias"

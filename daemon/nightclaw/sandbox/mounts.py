@@ -52,6 +52,7 @@ _CREDENTIALS = (
     "auth.toml",
     "token",
 )
+_ENVIRONMENTS = (".env", ".env.local", ".env.development", ".env.production", ".env.test", ".envrc")
 # settings of tools the owner runs in a workspace: a command must not plant programs in them
 PROTECTED = (
     ".githooks",
@@ -238,7 +239,8 @@ def _holds_a_home(real: Path, ground: Ground) -> bool:
 
 
 def _hide(found: _Plan, ground: Ground) -> None:
-    """The daemon's home inside something that is shown becomes empty; so does a file that holds credentials.
+    """The daemon's home inside something that is shown becomes empty; so does a file that holds credentials
+    in the top of it, and git settings are cleaned of them.
 
     Raises Refused when the daemon's own state is to be shown.
     """
@@ -248,9 +250,13 @@ def _hide(found: _Plan, ground: Ground) -> None:
             found.add("tmp", place / home.relative_to(real), size=1 << 20)
         elif is_beneath(real, home) and not is_beneath(real, home / "worktrees"):
             raise Refused(f"{place} lies in the daemon's home and is never shown to a command")
-        for name in _CREDENTIALS:
+        for name in (*_CREDENTIALS, *_ENVIRONMENTS):
             if os.path.isfile(real / name):
                 found.add("ro", place / name, Path("/dev/null"))
+        git = view(real / ".git") if os.path.isdir(real / ".git") else None
+        if git:
+            for path, text in git.settings:
+                found.add("data", place / ".git" / path.relative_to(git.common), text=text.encode())
 
 
 def _links_to_home(found: _Plan, ground: Ground) -> None:

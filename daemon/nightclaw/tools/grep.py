@@ -70,7 +70,10 @@ class _Search:
         argv = [program, "--no-config", "--no-messages", "--color=never", "--hidden", "--no-require-git"]
         argv += ["--ignore-case"] if self.ignore_case else []
         argv += ["--multiline", "--multiline-dotall"] if self.multiline else []
-        argv += [f"--glob={self.glob}"] if self.glob else []
+        if "/" in self.glob:
+            argv.append(f"--glob={self.glob}")
+        elif self.glob:  # as a type, for a glob would bring back what git ignores
+            argv += [f"--type-add=wanted:{self.glob}", "--type=wanted"]
         argv += [f"--glob=!{name}" for name in (".git", *SECRET)]
         if self.mode == "files_with_matches":
             argv += ["--files-with-matches", "--sortr=modified"]
