@@ -76,7 +76,7 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program to run in the sandbox. Output is cut at `limit` bytes, the whole goes to a spill file."""
+    """A program to run in the sandbox. Of its output the first and the last half of `limit` bytes are kept."""
 
     argv: tuple[str, ...]
     cwd: Path
