@@ -137,7 +137,7 @@ def read_answer(text: str) -> tuple[Verdict | None, str]:
     if not isinstance(found, dict):
         return None, "the model's answer is no JSON object"
     verdict, reason = found.get("verdict"), found.get("reason")
-    if verdict not in set(Verdict):
+    if not isinstance(verdict, str) or verdict not in set(Verdict):
         return None, "the model's answer names no verdict"
     if not isinstance(reason, str):
         return None, "the model's answer gives no reason"

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import Connection
@@ -35,7 +36,7 @@ class Desk:
         owner = Owner(owners=frozenset({ME}), act_for=self.act_for)
         return Stance(RuleSet(owner, self.rules, "test"), "away", self.has_model, self.shadow)
 
-    async def happens(self, kind: str, subject: str, *, key: str | None = None, **attrs: JSON) -> str:
+    async def happens(self, kind: str, subject: str, **attrs: JSON) -> str:
         self.n += 1
         event, _, action = kind.partition(".")
         repo = subject.split("#")[0].split("@")[0]
@@ -45,7 +46,7 @@ class Desk:
             source=Source(str(attrs.pop("source", "github"))),
             kind=kind,
             subject=subject,
-            dedupe_key=key or f"{kind}:{self.n}",
+            dedupe_key=str(attrs.pop("key", f"{kind}:{self.n}")),
             title=str(attrs.pop("title", f"{subject} {action or event}")),
             trust=Trust.WORLD,
             payload={"action": action, "n": self.n, **payload},
@@ -66,8 +67,8 @@ class Desk:
         await self.happens(kind, subject, **attrs)
         return await self.decides(subject)
 
-    async def listed(self, f: Callable[[Connection, str | None, int], dict]) -> list[dict[str, JSON]]:
-        return list((await self.store.read(f, None, 500))["items"])
+    async def listed(self, f: Callable[[Connection, str | None, int], lists.Page]) -> list[dict[str, JSON]]:
+        return [cast("dict[str, JSON]", row) for row in (await self.store.read(f, None, 500))["items"]]
 
     async def notes(self) -> list[str]:
         return [str(n["title"]) for n in await self.listed(lists.notifications)][::-1]

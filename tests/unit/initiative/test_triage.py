@@ -24,6 +24,12 @@ def wrote(text: str) -> dict[str, JSON]:
     return {**SPOKEN, "payload": {"issue": {"body": text}}}
 
 
+def ids_of(decision: dict[str, JSON]) -> list[JSON]:
+    ids = decision["signal_ids"]
+    assert isinstance(ids, list)
+    return ids
+
+
 async def test_a_strangers_issue_is_judged_and_the_answer_is_kept_with_its_cost(
     desk: Desk, tmp_path: Path
 ) -> None:
@@ -188,7 +194,7 @@ async def test_what_joins_is_asked_about_once_more_and_no_further(desk: Desk, tm
         held.set()
     await there.initiative.answered()
     [first] = await there.decisions()
-    assert len(first["signal_ids"]) == 2, "the third came after the second question"
+    assert len(ids_of(first)) == 2, "the third came after the second question"
     assert first["verdict"] == "record"
     assert "second" in str(first["reason"])
     assert isinstance(first["usage"], dict)
@@ -211,7 +217,7 @@ async def test_the_owners_word_that_joins_needs_no_further_question(desk: Desk, 
     await there.initiative.answered()
     [decision] = await there.decisions()
     assert (decision["verdict"], decision["rule"]) == ("act", "default:label")
-    assert len(decision["signal_ids"]) == 2
+    assert len(ids_of(decision)) == 2
     assert isinstance(decision["usage"], dict)
     assert decision["usage"]["cost_usd"] == CALL.usage.cost_usd
     assert len(there.oracle.prompts) == 1
