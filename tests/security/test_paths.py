@@ -208,25 +208,27 @@ async def test_reads_and_shares_can_be_read_only(house: House) -> None:
 
 
 def _race(root: Path, house: House, stop: threading.Event) -> None:
-    """`door` is now a directory with a file of ours, now a symlink to the owner's; and so is `file`."""
-    (root / "inner").mkdir(exist_ok=True)
+    """`door` is now a symlink to a directory of ours, now one to the owner's, now a directory; so goes `file`."""
+    (root / "inner").mkdir()
     (root / "inner" / "outside.txt").write_text("ours")
-    link, link2 = root / "l1", root / "l2"
+    door, link = root / "door", root / "link"
+
+    def point(name: Path, target: str) -> None:
+        with suppress(OSError):
+            link.symlink_to(target)
+            os.rename(link, name)
+        with suppress(OSError):
+            link.unlink()
+
     while not stop.is_set():
-        for target in (house.top, root / "inner"):
-            with suppress(OSError):
-                link.symlink_to(target)
-                os.rename(link, root / "door")
-            with suppress(OSError):
-                link2.symlink_to(target / "outside.txt")
-                os.rename(link2, root / "file")
+        for target in (str(house.top), "inner"):
+            point(door, target)
+            point(root / "file", f"{target}/outside.txt")
         with suppress(OSError):
-            os.unlink(root / "door")
-            os.mkdir(root / "door")
-            (root / "door" / "outside.txt").write_text("ours")
-        with suppress(OSError):
-            os.unlink(root / "door" / "outside.txt")
-            os.rmdir(root / "door")
+            door.unlink()
+            door.mkdir()
+            (door / "outside.txt").write_text("ours")
+        shutil.rmtree(door, ignore_errors=True)
 
 
 async def test_no_race_leads_out(house: House) -> None:
