@@ -81,7 +81,11 @@ def ansi_quoted(command: str, rng: random.Random) -> str | None:
 
 def full_path(command: str, rng: random.Random) -> str | None:
     words = _plain_words(command)
-    return f"{rng.choice(['/bin', '/usr/bin'])}/{command}" if words and words[0] in ("ls", "cat", "rm", "git", "find") else None
+    return (
+        f"{rng.choice(['/bin', '/usr/bin'])}/{command}"
+        if words and words[0] in ("ls", "cat", "rm", "git", "find")
+        else None
+    )
 
 
 def _around(*shapes: str) -> Mutation:
@@ -93,8 +97,12 @@ def _around(*shapes: str) -> Mutation:
 
 
 grouped = _around("({})", "{ {}; }", "( {} )", "{ {}\n}")
-chained = _around("true && {}", "{}; true", "ls; {}", "{} || true", "pwd && {} && pwd", "{}\npwd", "{};", ":\n{}", "{} &")
-piped = _around("{} | cat", "{} | head -n 3", "{} 2>/dev/null", "{} > /dev/null", "{} 2>&1 | wc -l", "{} < /dev/null")
+chained = _around(
+    "true && {}", "{}; true", "ls; {}", "{} || true", "pwd && {} && pwd", "{}\npwd", "{};", ":\n{}", "{} &"
+)
+piped = _around(
+    "{} | cat", "{} | head -n 3", "{} 2>/dev/null", "{} > /dev/null", "{} 2>&1 | wc -l", "{} < /dev/null"
+)
 branched = _around(
     "if true; then {}; fi",
     "while true; do {}; break; done",
@@ -109,20 +117,35 @@ commented = _around("{} # all fine", "# list\n{}", "{}\n# done", "  {}  ", "\n{}
 
 
 def nested_shell(command: str, rng: random.Random) -> str | None:
-    return rng.choice(["bash -c {}", "sh -c {}", "eval {}", "timeout 5 bash -c {}"]).format(shlex.quote(command))
+    return rng.choice(["bash -c {}", "sh -c {}", "eval {}", "timeout 5 bash -c {}"]).format(
+        shlex.quote(command)
+    )
+
+
+_NOT_PROGRAMS = (
+    " if for while until case select function time coproc cd read set export exec type command true "
+)
+_NOT_PROGRAMS += (
+    "declare source trap hash builtin shopt alias enable unset typeset readonly eval history let compgen "
+)
+_NOT_PROGRAMS += "printf test umask ulimit "
 
 
 def wrapped(command: str, rng: random.Random) -> str | None:
     first = command.split(" ")[0]
-    if not first.isalnum() or first in ("if", "for", "while", "case", "cd", "read", "set", "export", "time", "select", "until", "exec", "type", "command", "true", "declare", "source", "trap", "hash", "function", "builtin", "coproc", "shopt", "alias", "enable", "unset", "typeset", "readonly", "eval", "history", "let", "compgen", "printf", "test", "umask", "ulimit"):  # fmt: skip
+    if not first.isalnum() or f" {first} " in _NOT_PROGRAMS:
         return None
-    return rng.choice(["env ", "timeout 5 ", "nice ", "command ", "time ", "stdbuf -oL ", "nohup ", "env LC_ALL=C "]) + command
+    wrapper = rng.choice(
+        ["env", "timeout 5", "nice", "command", "time", "stdbuf -oL", "nohup", "env LC_ALL=C"]
+    )
+    return f"{wrapper} {command}"
 
 
 def with_env(command: str, rng: random.Random) -> str | None:
     first = command.split(" ")[0]
-    return f"{rng.choice(['LC_ALL=C', 'LANG=C', 'TZ=UTC', 'NO_COLOR=1'])} {command}" if first.isalnum() and first not in (
-        "if", "for", "while", "case", "select", "until", "function", "time", "coproc") else None  # fmt: skip
+    if not first.isalnum() or f" {first} " in _NOT_PROGRAMS:
+        return None
+    return f"{rng.choice(['LC_ALL=C', 'LANG=C', 'TZ=UTC', 'NO_COLOR=1'])} {command}"
 
 
 KEEPING: tuple[Mutation, ...] = (
@@ -152,7 +175,15 @@ def odd_blank(command: str, rng: random.Random) -> str | None:
 
 
 def lookalike(command: str, rng: random.Random) -> str | None:
-    swaps = {"a": "\u0430", "e": "\u0435", "o": "\u043e", "c": "\u0441", ";": "\uff1b", "|": "\uff5c", "-": "\u2010"}
+    swaps = {
+        "a": "\u0430",
+        "e": "\u0435",
+        "o": "\u043e",
+        "c": "\u0441",
+        ";": "\uff1b",
+        "|": "\uff5c",
+        "-": "\u2010",
+    }
     present = [c for c in swaps if c in command]
     if not present:
         return None
@@ -169,7 +200,7 @@ def bidi(command: str, rng: random.Random) -> str | None:
     return command[:at] + rng.choice(["\u202e", "\u2066", "\u200f"]) + command[at:]
 
 
-def noise(command: str, rng: random.Random) -> str | None:
+def noise(command: str, rng: random.Random) -> str:
     """One character more, less or other, anywhere: what a shell makes of it is anyone's guess."""
     at = rng.randrange(len(command) + 1)
     char = rng.choice(list("\"'\\$`|&;<>(){}*?[]~#\n \t!=-@:/%^+,.a0"))

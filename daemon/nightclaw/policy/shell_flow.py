@@ -148,6 +148,7 @@ class Flow:
         if len(self.commands) >= _MOST_COMMANDS:
             self.fault("it runs too many commands")
             return (), ()
+        tokens = [t for t in tokens if t.sort in (Sort.WORD, Sort.OPERATOR)]
         argv: list[Word] = []
         env: list[tuple[str, Word]] = []
         redirects: list[Redirect] = []

@@ -22,6 +22,10 @@ _TRUSTED = names(
     "/bin /usr/bin /usr/local/bin /sbin /usr/sbin /usr/local/sbin /opt/homebrew/bin /opt/homebrew/sbin"
 )
 _DEEPEST = 8
+# a keyword where a command's name should be was read differently than bash will
+_KEYWORDS = names(
+    "{ } ! if then elif else fi for while until do done case esac select in function [[ ]] (( ))"
+) - {"[["}
 _NAMES_ONLY = names("find fd rg grep egrep fgrep git ls")
 _TAKES_ANY_PATH = names(
     "cat head tail wc grep egrep fgrep rg ls stat file md5sum sha1sum sha256sum du sort nl"
@@ -90,7 +94,7 @@ class Judging(Reach):
         if depth > _DEEPEST:
             self.faults.append("it is nested too deeply")
             return
-        if not name:
+        if not name or name in _KEYWORDS:
             self.say(Kind.UNKNOWN, Level.OUTWARD, "a command whose name is not known before it runs")
             return
         folder, slash, base = name.rpartition("/")

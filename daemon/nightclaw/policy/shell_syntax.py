@@ -245,7 +245,13 @@ class _Walk:
         outside = [k for k in self.within(node) if self.tokens[k].start >= body.end_byte]
         self._later(node, outside, cwds)
         self.claimed.update(outside)
-        self.flow.simple([self.tokens[k] for k in outside], cwds, self._nested, is_group=True)
+        redirects = [self.tokens[k] for k in outside]
+        if body.type in ("list", "pipeline", "negated_command"):
+            # the grammar hangs the redirect of the last command on the whole list
+            after = self.run(body, cwds)
+            self.flow.simple(redirects, after[0], self._nested, is_group=True)
+            return after
+        self.flow.simple(redirects, cwds, self._nested, is_group=True)
         with self.flow.fed(None, True):
             return self.run(body, cwds)
 
@@ -284,7 +290,7 @@ class _Walk:
         if self.claimed & set(taken) and not self.flow.repeating:
             self.flow.fault("two readings of it differ")
         self.claimed.update(taken)
-        return self.flow.simple([t for t in tokens if t.sort is not Sort.NEWLINE], cwds, self._nested)
+        return self.flow.simple(tokens, cwds, self._nested)
 
     @staticmethod
     def _is_body(token: Token, tokens: list[Token]) -> bool:

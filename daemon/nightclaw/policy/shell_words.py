@@ -119,8 +119,8 @@ def evaluate(raw: str, around: Surroundings) -> tuple[Word, ...]:
     reader = _Reader(raw, around)
     try:
         _scan(reader, raw)
-    except Unclear as problem:
-        around.fault(str(problem))
+    except (Unclear, ValueError) as problem:
+        around.fault(str(problem) if isinstance(problem, Unclear) else "a word that is not read twice alike")
         return (Word(raw, None, many=True, env=True),)
     parts = _with_home(reader, around)
     if any(p.text is not None and not p.is_quoted and _has_braces(p.text) for p in parts) or (
