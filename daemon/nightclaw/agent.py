@@ -19,6 +19,9 @@ from nightclaw.execution.permits import Gatekeeper, Permits
 from nightclaw.execution.places import Places, directory
 from nightclaw.execution.purse import Purse
 from nightclaw.execution.runner import Model, Publish, Runner
+from nightclaw.initiative.counsel import Means
+from nightclaw.initiative.triage import ROLE as TRIAGE
+from nightclaw.initiative.triage import ModelTriage
 from nightclaw.policy.rules import ToolRule
 from nightclaw.problems import Problems
 from nightclaw.protocol.messages import parse_iso
@@ -127,6 +130,19 @@ class Agent:
     def has_model(self) -> bool:
         """Work may start unasked: a model is there and a config file says the daemon may use it."""
         return self._house.config.exists and self.router.has(ROLE)
+
+    def may_triage(self) -> bool:
+        """A model may be asked in the background where the rules leave room."""
+        return self._house.config.exists and self.router.has(TRIAGE)
+
+    def triage_means(self) -> Means:
+        """What asking the triage model takes."""
+        triage = ModelTriage(self.router, self._models_of)
+        return Means(triage, self._house.home / "ORDERS.md", self.caps, lambda: self._house.config.tz)
+
+    def _models_of(self, name: str) -> list[str] | None:
+        repo = self._repo(name)
+        return repo.models if repo is not None else None
 
     def may_claim(self, lane: str) -> bool:
         return lane == CHAT or self.has_model()

@@ -142,6 +142,7 @@ class App:
             presence=self.presence.state(self.clock.now_ms()),
             has_model=self.agent.has_model(),
             shadow=self.config.initiative.shadow,
+            may_triage=self.has("triage") and self.agent.may_triage(),
         )
 
     def _notifiers(self, addresses: Sequence[Address]) -> list[Notifier]:
@@ -215,6 +216,7 @@ class App:
             self.stance,
             self.desk.is_paused,
             lambda: self.supervisor.beat("initiative"),
+            self.agent.triage_means(),
         )
         self.scheduler = scheduler = Scheduler(
             self.store, self.clock, self.agent.runner, self.agent.may_claim, self.agent.model_for, recovery.epoch,

@@ -6,7 +6,6 @@ with the opinion. The opinion counts for exactly the signals it was asked about,
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from nightclaw.core.ids import new_id
 from nightclaw.core.ports import Usage
@@ -162,7 +161,7 @@ def _hourly_limit(conn: Connection, judgement: Judgement, now: int) -> Verdict:
 def _why_not_asked(lead: Finding, stance: Stance, now: int) -> str | None:
     """Why no model is asked where the rules leave room; None when one is.
 
-    What would be recorded anyway is not worth a question when a machine wrote it or it is long past.
+    What would be recorded anyway is not worth a question when a machine wrote it, or a long pause is made up for.
     """
     if not stance.may_triage:
         return NOBODY_JUDGED
@@ -171,19 +170,9 @@ def _why_not_asked(lead: Finding, stance: Stance, now: int) -> str | None:
     attrs = lead.signal.attrs
     if attrs.get("actor_type") == "Bot" or str(lead.signal.actor or "").endswith("[bot]"):
         return "a bot wrote it, so no model is asked"
-    if now - _happened_at(lead.signal) > OLD_MS:
-        return "it is over a week old, so no model is asked"
+    if now - lead.signal.created_at > OLD_MS:
+        return "it lay for over a week, so no model is asked"
     return None
-
-
-def _happened_at(signal: Signal) -> int:
-    said = signal.attrs.get("created_at")
-    if signal.source is Source.GITHUB and isinstance(said, str):
-        try:
-            return int(datetime.fromisoformat(said).timestamp() * 1000)
-        except ValueError:
-            pass
-    return signal.created_at
 
 
 def _question(weighed: Weighed, stance: Stance, earlier: Opinion | None, now: int) -> NeedsTriage:

@@ -84,16 +84,24 @@ async def test_nobody_is_asked_where_the_rules_leave_no_room(desk: Desk, tmp_pat
     [
         {"actor": "dependabot[bot]"},
         {"actor": "helper", "actor_type": "Bot"},
-        {"actor": "stranger", "created_at": "2020-01-01T00:00:00Z"},
-        {"actor": "stranger", "created_at": "2020-01-01T00:00:00"},
         {"actor": "stranger", "baseline": True},
     ],
 )
-async def test_machines_and_old_news_are_not_worth_a_question(
+async def test_machines_and_what_was_there_before_are_not_worth_a_question(
     desk: Desk, tmp_path: Path, attrs: dict[str, JSON]
 ) -> None:
     there = house(desk, tmp_path)
     assert (await there.one("issues.opened", ISSUE, **attrs))["verdict"] == "record"
+    assert there.oracle.prompts == []
+
+
+async def test_what_lay_through_a_long_pause_is_not_worth_a_question(desk: Desk, tmp_path: Path) -> None:
+    there = house(desk, tmp_path)
+    await desk.happens("issues.opened", ISSUE, **SPOKEN)
+    desk.now += 8 * 24 * 3_600_000
+    await there.passes()
+    [decision] = await there.decisions()
+    assert "lay for over a week" in str(decision["reason"])
     assert there.oracle.prompts == []
 
 
