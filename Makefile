@@ -9,12 +9,13 @@ PYTEST_ARGS ?=
 SOURCES := $(wildcard daemon client migrations tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint layers artifacts types bench format lock clean
+.PHONY: help run test check lint layers artifacts types bench demo format lock clean
 
 help:
 	@echo "make run      install into .venv and start the daemon on NIGHTCLAW_HOME (default ~/.nightclaw)"
 	@echo "make test     the whole test suite (WORKERS=$(WORKERS), PYTEST_ARGS=...)"
 	@echo "make check    lint, format, types, layers, file lists of wheel and sdist"
+	@echo "make demo     a minute's show without a key, on a temporary home (YES=1 approves by itself)"
 	@echo "make bench    the numbers this project holds itself to"
 	@echo "make format   let ruff rewrite what it can"
 	@echo "make lock     resolve the dependencies again (needs uv)"
@@ -52,6 +53,9 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.runtime
 	@exec $(BIN)/python bench/all.py
+
+demo: $(VENV)/.runtime
+	@exec $(BIN)/python bench/demo.py $(if $(YES),--yes)
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check -q --fix $(SOURCES); $(BIN)/ruff format $(SOURCES)

@@ -11,10 +11,6 @@ def not_yet(config: Config) -> list[str]:
         found.append("[web] listen: the page is not built yet, nothing will listen there")
     if config.mcp.servers:
         found.append(f"[mcp.servers]: {', '.join(config.mcp.servers)} will not be started yet")
-    if config.sandbox.mounts:
-        found.append("[sandbox] mounts: no commands are run yet, so nothing is mounted")
-    if config.permissions != default.permissions:
-        found.append("[permissions]: no tools are run yet, so there is nothing to permit")
     if config.dream != default.dream or config.features.get("dream"):
         found.append("[dream]: memory and dreams are not built yet")
     return found

@@ -27,6 +27,7 @@ from nightclaw.store.db import Connection, Store
 from nightclaw.store.runs import Claim
 
 SAME_CALL = 3
+MALFORMED = "_malformed"
 CALLS_A_TURN = 50
 RESULT_LIMIT = 60_000
 Say = Callable[[str, str, str, dict[str, JSON]], None]
@@ -76,6 +77,10 @@ class Caller:
                 claim, call, CallState.ERROR, ToolResult("refused: the same call a third time", True)
             )
             raise Stopped(f"it repeated the same {call.tool} call {SAME_CALL} times")
+        if MALFORMED in call.args:
+            text = "The arguments were not one valid JSON object, so nothing ran. Send the call again, whole."
+            await self._end(claim, call, CallState.ERROR, ToolResult(text, True))
+            return None
         tool = self._kit.tools.get(call.tool)
         if tool is None and not self._asking.knows(call.tool):
             known = ", ".join(sorted([*self._kit.tools, *self._asking.names]))
@@ -300,7 +305,8 @@ class Caller:
             found = await tool.probe(call.args, self._context(claim, workspace, call, label))
             if found is None:
                 return await self._run(claim, workspace, call, resolved, again=True)
-            await self._end(claim, call, CallState.OK, found, effect.id if effect else None)
+            wanted = CallState.UNKNOWN if found.is_error else CallState.OK
+            await self._end(claim, call, wanted, found, effect.id if effect else None)
             return None
         text = (
             "This was cut by a restart: it may have run wholly, partly or not at all. "

@@ -61,6 +61,8 @@ class Turn:
     items: list[tasks.InboxItem]
     transcript: list[StepRow]
     is_first: bool
+    answered: str | None = None
+    """The answer of the newest step, when it was saved and only the turn was not closed."""
 
 
 class Runner:
@@ -123,6 +125,8 @@ class Runner:
         turn = await self._store.write(self._begin, claim)
         if turn is None:
             return True
+        if turn.answered is not None:
+            return await self._conclude(claim, workspace, turn.answered, "end_turn")
         if any(not c.is_settled for c in turn.calls):
             return await self._act(claim, workspace, turn.calls, nudge)
         content: list[JSONObject] = calls.results(turn.calls)
@@ -144,7 +148,10 @@ class Runner:
         if requested:
             return await self._act(claim, workspace, requested, nudge)
         failpoints.hit("runner.before_finish")
-        return await self._conclude(claim, workspace, reply)
+        text = context.text_of(reply.content)
+        if reply.stop_reason == "max_tokens":
+            text += "\n(the answer was cut at its longest allowed length)"
+        return await self._conclude(claim, workspace, text, reply.stop_reason)
 
     async def _act(self, claim: Claim, workspace: Workspace, found: list[Call], nudge: asyncio.Event) -> bool:
         """Settle the calls of a step; True when the task was parked on one. A cancel or a `now` stops between them."""
@@ -220,10 +227,10 @@ class Runner:
         )
         self._publish(kind, claim.task.id, claim.task.session, data)
 
-    async def _conclude(self, claim: Claim, workspace: Workspace, reply: Reply) -> bool:
+    async def _conclude(self, claim: Claim, workspace: Workspace, text: str, reason: str) -> bool:
         """Verify what was made, then close the turn; False when more came in meanwhile."""
         verdict = await self._places.verify(claim.task, workspace)
-        return await self._store.write(self._finish, claim, reply, verdict)
+        return await self._store.write(self._finish, claim, text, reason, verdict)
 
     async def _provider_failed(self, claim: Claim, error: ProviderError) -> None:
         """A chat is told at once; other work waits for a passing fault and fails for a lasting one."""
@@ -256,13 +263,11 @@ class Runner:
         if runs.runs_since(conn, task.id, now - HOUR_MS) > TURNS_AN_HOUR:
             raise Stopped(f"stopped: more than {TURNS_AN_HOUR} turns in an hour")
         found, items = calls.of_last_step(conn, task.id), tasks.unread(conn, task.id)
-        if not found and not items and runs.has_steps(conn, task.id):
-            runs.end(conn, claim.run_id, RunState.COMPLETED, "nothing to answer", now)
-            tasks.finish(conn, task, TaskState.DONE, runs.last_text(conn, task.id), now)
-            return None
         _, _, cleared_at = sessions.settings_of(conn, task.session)
         transcript = runs.transcript(conn, task.session, context.TRANSCRIPT_STEPS, cleared_at)
-        own = any(s.task_id == task.id for s in transcript)
+        own = [s for s in transcript if s.task_id == task.id]
+        if own and not found and not items:
+            return Turn(found, items, transcript, False, context.text_of(own[-1].response))
         if items:
             data: dict[str, JSON] = {"task": task.id, "run": claim.run_id, "inbox": [i.seq for i in items]}
             events.append(conn, "turn.started", now, data, task=task.id, session=task.session)
@@ -299,19 +304,16 @@ class Runner:
         self._purse.settle(conn, reservation, tuple(spent))
         return calls.of_step(conn, step_id)
 
-    def _finish(self, conn: Connection, claim: Claim, reply: Reply, verified: bool | None) -> bool:
+    def _finish(self, conn: Connection, claim: Claim, text: str, reason: str, verified: bool | None) -> bool:
         """Close the turn; False when more came in meanwhile and the loop goes on."""
         now, task = self._clock.now_ms(), claim.task
         if not runs.is_running(conn, claim.run_id):
             raise RunClosed
-        text = context.text_of(reply.content)
-        if reply.stop_reason == "max_tokens":
-            text += "\n(the answer was cut at its longest allowed length)"
         usage = runs.usage_of_task(conn, task.id)
         _tell_turn(conn, claim, text, usage, now)
         if tasks.unread(conn, task.id):
             return False
-        runs.end(conn, claim.run_id, RunState.COMPLETED, reply.stop_reason, now)
+        runs.end(conn, claim.run_id, RunState.COMPLETED, reason, now)
         tasks.set_verified(conn, task.id, verified)
         tasks.finish(conn, task, TaskState.DONE, text, now, usage=json.dumps(usage.as_json()))
         self._places.report(conn, task, text, verified, now)
