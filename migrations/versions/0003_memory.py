@@ -71,6 +71,23 @@ CREATE INDEX memory_state ON memory (state, n)
 CREATE INDEX memory_topic ON memory (topic, state)
     """,
     """
+CREATE INDEX memory_expiry ON memory (expires_at) WHERE expires_at IS NOT NULL AND state IN ('candidate', 'active')
+    """,
+    """
+CREATE INDEX memory_doubt ON memory (doubted_at) WHERE doubted_at IS NOT NULL AND state IN ('candidate', 'active')
+    """,
+    """
+CREATE TABLE memory_sketch (
+    hash INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    PRIMARY KEY (hash, n)
+)
+ WITHOUT ROWID
+    """,
+    """
+CREATE INDEX memory_sketch_n ON memory_sketch (n)
+    """,
+    """
 CREATE TABLE memory_source (
     memory_id TEXT NOT NULL,
     cursor INTEGER NOT NULL,
@@ -110,6 +127,9 @@ CREATE TABLE tombstone (
     at INTEGER NOT NULL,
     PRIMARY KEY (text_hash)
 )
+    """,
+    """
+CREATE INDEX tombstone_key ON tombstone (fact_key) WHERE fact_key IS NOT NULL
     """,
     """
 CREATE TABLE topic (

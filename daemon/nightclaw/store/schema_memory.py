@@ -67,6 +67,16 @@ memory = Table(
     Index("memory_topic", "topic", "state"),
     Index("memory_key", "fact_key", sqlite_where=text("fact_key IS NOT NULL")),
     Index("memory_state", "state", "n"),
+    Index(
+        "memory_expiry",
+        "expires_at",
+        sqlite_where=text("expires_at IS NOT NULL AND state IN ('candidate', 'active')"),
+    ),
+    Index(
+        "memory_doubt",
+        "doubted_at",
+        sqlite_where=text("doubted_at IS NOT NULL AND state IN ('candidate', 'active')"),
+    ),
 )
 
 memory_source = Table(
@@ -78,6 +88,16 @@ memory_source = Table(
     sqlite_with_rowid=False,
 )
 
+memory_sketch = Table(
+    "memory_sketch",
+    metadata,
+    Column("hash", Integer, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Index("memory_sketch_n", "n"),
+    sqlite_with_rowid=False,
+)
+"""What a row says, as hashes: rows that may say the same are found by one look, however many there are."""
+
 tombstone = Table(
     "tombstone",
     metadata,
@@ -87,6 +107,7 @@ tombstone = Table(
     Column("fact_key", Text),
     Column("by", Text, nullable=False),
     Column("at", Integer, nullable=False),
+    Index("tombstone_key", "fact_key", sqlite_where=text("fact_key IS NOT NULL")),
 )
 
 topic = Table(
