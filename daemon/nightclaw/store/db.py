@@ -116,7 +116,7 @@ def _tune(connection: sqlite3.Connection, *, readonly: bool) -> None:
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA fullfsync = ON")
         cursor.execute("PRAGMA wal_autocheckpoint = 0")
-        cursor.execute("PRAGMA cache_size = -8000")
+        cursor.execute("PRAGMA cache_size = -2000")
     cursor.close()
 
 
