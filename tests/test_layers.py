@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "app": ALL,
     "__main__": ALL,
     "listening": ALL,  # the sources, composed
+    "panel": ALL,  # the control API's view of the daemon
     "agent": ALL,  # models, wall, git and tools, composed
     "answering": DOOR | {"api"},  # the owner's word on what was asked
     "desk": ALL,  # the owner's requests, composed

@@ -32,7 +32,7 @@ from nightclaw.providers.router import Settings as RouterSettings
 from nightclaw.sandbox import probe
 from nightclaw.sandbox.none import NoSandbox
 from nightclaw.sources.github_api import GitHubAPI
-from nightclaw.store import budgets
+from nightclaw.store import budgets, tasks
 from nightclaw.store.db import Store
 from nightclaw.store.tasks import Task
 from nightclaw.tools import bash, edit, glob, grep, read, write
@@ -46,6 +46,9 @@ from nightclaw.vcs.repository import Repositories
 from nightclaw.vcs.worktrees import Worktrees
 
 ROLE = "agent"
+TIDY_S = 3600.0
+KEPT = 20
+"""How many worktrees with unsaved work may lie about before the owner is told."""
 
 
 class House(Protocol):
@@ -124,6 +127,21 @@ class Agent:
 
     async def close(self) -> None:
         await self.router.aclose()
+
+    async def tidy(self) -> None:
+        """Hold the worktrees against the tasks, hourly: what is over and nowhere unsaved goes."""
+        while True:
+            alive = await self._house.store.read(tasks.open_ids)
+            standing = await self.worktrees.check_against(alive)
+            kept = "; ".join(f"{task}: {why}" for task, why in standing.kept[:3])
+            self._house.problems.set(
+                "worktrees",
+                f"{len(standing.kept)} worktrees of ended tasks are kept: {kept}"
+                if len(standing.kept) > KEPT
+                else None,
+                "push or delete their branches, then they go by themselves",
+            )
+            await asyncio.sleep(TIDY_S)
 
     # Who answers, and at what price
 

@@ -6,12 +6,11 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from nightclaw import boot
-from nightclaw.admin.doctor import examine
 from nightclaw.agent import Agent
 from nightclaw.api import control
 from nightclaw.api.ephemeral import Ephemeral
@@ -21,10 +20,10 @@ from nightclaw.config import Config, load
 from nightclaw.core import failpoints
 from nightclaw.core.errors import ConfigError, NightclawError
 from nightclaw.core.ports import Address, Notifier
-from nightclaw.core.types import JSON, JSONObject
+from nightclaw.core.types import JSON
 from nightclaw.degraded import serve_degraded
-from nightclaw.desk import FEATURES, Desk
-from nightclaw.diary import Diary, verify
+from nightclaw.desk import Desk
+from nightclaw.diary import Diary
 from nightclaw.doors import doors_of
 from nightclaw.execution.scheduler import Scheduler
 from nightclaw.glance import Glancer
@@ -36,6 +35,7 @@ from nightclaw.initiative.presence import Presence
 from nightclaw.listening import Listening
 from nightclaw.notifiers.destinations import build_all
 from nightclaw.outbox import Outbox
+from nightclaw.panel import panel
 from nightclaw.problems import Problems
 from nightclaw.providers import offline
 from nightclaw.sdnotify import Notify, watchdog_s
@@ -190,7 +190,7 @@ class App:
         ending = asyncio.create_task(self._end_with_supervisor())
         try:
             await serve(
-                control.build(self._control()),
+                control.build(panel(self)),
                 ingress,
                 bind_control(self.home),
                 self.config.ingress.listen,
@@ -234,6 +234,7 @@ class App:
         add("diary", self.diary.run)
         add("outbox", self.outbox.run)
         add("housekeeping", housekeeping.run, critical=False)
+        add("worktrees", self.agent.tidy, critical=False)
         add("watch", lambda: self.supervisor.watch(self.notify, watchdog_s(os.environ, os.getpid()), VITAL))
         self.listening.add_loops(self.supervisor)
 
@@ -301,103 +302,6 @@ class App:
             "restart", f"{' and '.join(moved)} takes a restart" if moved else None, "restart nightclaw"
         )
         self.config = fresh
-
-    # What the control API asks
-
-    def _control(self) -> control.Control:
-        desk, listening = self.desk, self.listening
-        return control.Control(
-            store=self.store,
-            clock=self.clock,
-            presence=self.presence,
-            frames=self.frames,
-            draining=self.drain,
-            home=self.home,
-            socket=self.home / "run" / "control.sock",
-            version=self.version,
-            started_at=self.started_at,
-            tz=lambda: self.config.tz,
-            ingress=lambda: self.ingress_address,
-            models=self.agent.describe,
-            budget=lambda: self.config.budget.model_dump(),
-            problems=self.problems.as_json,
-            sources=listening.describe,
-            loops=self.supervisor.ages,
-            is_paused=desk.is_paused,
-            features=self._features,
-            rules=self._rules,
-            chat=desk.chat,
-            interrupt=desk.interrupt,
-            create_task=desk.create_task,
-            cancel_task=desk.cancel_task,
-            retry_task=desk.retry_task,
-            resolve=desk.resolve,
-            pause=desk.pause,
-            resume=desk.resume,
-            set_features=self._set_features,
-            add_schedule=listening.add_schedule,
-            remove_schedule=listening.remove_schedule,
-            run_schedule=listening.run_schedule,
-            add_watch=listening.add_watch,
-            remove_watch=listening.remove_watch,
-            test_notification=self._test_notification,
-            test_rules=desk.test_rules,
-            github=listening.github,
-            connect_github=listening.connect_github,
-            doctor=self._doctor,
-            verify_log=self._verify_log,
-        )
-
-    def _features(self) -> Sequence[Mapping[str, JSON]]:
-        return [
-            {
-                "name": name,
-                "on": self.has(name),
-                "origin": "override" if name in self.desk.overrides else
-                "config" if name in self.config.features else "default",
-                "what": FEATURES[name],
-            }
-            for name in FEATURES
-        ]  # fmt: skip
-
-    def _rules(self) -> Sequence[Mapping[str, JSON]]:
-        return [
-            {
-                "n": n,
-                "name": r.name,
-                "when": r.when,
-                "verdict": str(r.verdict),
-                "cap": str(r.cap) if r.cap else None,
-                "origin": "config",
-            }
-            for n, r in enumerate(self.stance().rules.rules, 1)
-        ]
-
-    async def _set_features(self, wanted: Mapping[str, bool]) -> None:
-        await self.desk.set_features(wanted, FEATURES)
-
-    async def _test_notification(self) -> JSONObject:
-        tested = await self.outbox.test()
-        return {
-            "id": None,
-            "deliveries": [
-                {"to": t.name, "ok": t.error is None, "error": t.error, "hint": t.hint} for t in tested
-            ],
-        }
-
-    async def _doctor(self) -> Sequence[Mapping[str, JSON]]:
-        checks = await asyncio.to_thread(examine, self.home, os.environ)
-        found: list[Mapping[str, JSON]] = [
-            {"check": c.check, "ok": c.ok, "detail": c.detail, "fix": c.fix} for c in checks
-        ]
-        found += [
-            {"check": p.part, "ok": False, "detail": p.message, "fix": p.hint} for p in self.problems.items()
-        ]
-        return found
-
-    async def _verify_log(self) -> JSONObject:
-        report = await asyncio.to_thread(verify, self.home)
-        return report.as_json()
 
 
 def _note_stop(conn: Connection, now: int, clean: bool) -> None:

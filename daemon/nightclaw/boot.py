@@ -19,7 +19,7 @@ from nightclaw.core import failpoints
 from nightclaw.core.errors import ConfigError, Fault, HomeLocked, HomeTooNew, NightclawError
 from nightclaw.core.states import TaskState
 from nightclaw.core.types import JSON, NoteDraft
-from nightclaw.store import deliveries, events, notifications, runs, settings, tasks
+from nightclaw.store import budgets, deliveries, events, notifications, runs, settings, tasks
 from nightclaw.store.db import Connection, writer_engine
 from nightclaw.store.schema import FTS, SCHEMA_VERSION, metadata
 
@@ -176,6 +176,7 @@ def recover(conn: Connection, now: int) -> Recovery:
     settings.put(conn, settings.CLEAN_STOP, None)
     cut = runs.interrupt_all(conn, now)
     deliveries.recover(conn, now)
+    budgets.close_open(conn, now)
     for task in cut:
         if runs.deaths_at_same_step(conn, task.id) >= DEATHS:
             _quarantine(conn, task, now)

@@ -262,6 +262,12 @@ def retry(conn: Connection, task_id: str, *, has_model: bool, now: int) -> str:
     return retried
 
 
+def open_ids(conn: Connection) -> list[str]:
+    """Every task that is not over."""
+    ended = [str(s) for s in TERMINAL_TASK]
+    return [str(i) for i in conn.execute(select(task.c.id).where(task.c.state.notin_(ended))).scalars()]
+
+
 def wake_due(conn: Connection, now: int) -> int:
     """Make ready the parked tasks whose time has come; returns how many."""
     query = select(task.c.id).where(task.c.state == str(TaskState.PARKED), task.c.wake_at <= now)
