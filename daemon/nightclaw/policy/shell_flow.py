@@ -31,6 +31,7 @@ HARMLESS = names(
     """USER LOGNAME SHELL LANG LC_ALL LC_CTYPE TERM HOSTNAME UID EUID PPID RANDOM SECONDS LINENO BASH_VERSION COLUMNS
     LINES PATH OLDPWD BASHPID OSTYPE MACHTYPE HOSTTYPE SHLVL PIPESTATUS EPOCHSECONDS TMPDIR"""
 )
+_MOVES = frozenset({"cd", "pushd", "popd", "eval", "source", "."})
 _MOST_COMMANDS = 300
 _MOST_VALUES = 12
 
@@ -193,9 +194,10 @@ class Flow:
 
     def _redirect(self, operator: str, fd: str, target: Token, cwds: Cwds, read: Read) -> Redirect:
         if operator in ("<<", "<<-"):
-            if target.body and not target.is_literal:
-                expand_text(_as_text(target.body), self.surroundings(cwds, read))
-            return Redirect(operator, fd, None)
+            shows = bool(target.body and not target.is_literal) and expand_text(
+                _as_text(target.body or ""), self.surroundings(cwds, read)
+            )
+            return Redirect(operator, fd, Word(target.text, None, env=True) if shows else None)
         words = self.words(target, cwds, read)
         if len(words) != 1:
             self.fault("a redirect to several places")
@@ -224,9 +226,11 @@ class Flow:
     def _directories(self, found: Simple, cwds: Cwds) -> tuple[Cwds, Cwds]:
         if found.name in ("pushd", "popd", "source", ".", "eval"):
             return (), ()
+        if found.name in ("command", "builtin", "time", "exec") and {str(w) for w in found.argv} & _MOVES:
+            return (), ()
         if found.name != "cd":
             return cwds, cwds
-        rest = [w for w in found.argv[1:] if w.text not in ("-L", "-P", "--", "-e")]
+        rest = [w for w in found.argv[1:] if w.text not in ("-L", "--", "-e")]
         target = rest[0].text if len(rest) == 1 and rest[0].is_sure else None
         if not rest and self.home:
             target = self.home

@@ -263,7 +263,8 @@ def _looks(name: str, rest: Sequence[Word]) -> list[Word] | None:
     """The words a looking call names; None when it is not sure to only look."""
     if name not in _LOOKING:
         return None
-    if any(w.text is None or (w.glob and (w.text or "")[:1] in "*?[") for w in rest):
+    options = rest[: next((k for k, w in enumerate(rest) if w.text == "--"), len(rest))]
+    if any(w.text is None for w in rest) or any(w.glob and (w.text or "")[:1] in "*?[-" for w in options):
         return None
     texts = [str(w) for w in rest]
     if name == "config":

@@ -23,13 +23,9 @@ _TRUSTED = names(
 )
 _DEEPEST = 8
 # a keyword where a command's name should be was read differently than bash will
-_KEYWORDS = names(
-    "{ } ! if then elif else fi for while until do done case esac select in function [[ ]] (( ))"
-) - {"[["}
+_KEYWORDS = names("{ } ! if then elif else fi for while until do done case esac select in function ]] (( ))")
 _NAMES_ONLY = names("find fd rg grep egrep fgrep git ls")
-_TAKES_ANY_PATH = names(
-    "cat head tail wc grep egrep fgrep rg ls stat file md5sum sha1sum sha256sum du sort nl"
-)
+_TAKES_ANY_PATH = names("cat head tail wc grep egrep fgrep ls stat md5sum sha1sum sha256sum nl")
 
 
 def line_of(argv: tuple[Word, ...]) -> str:
@@ -68,9 +64,13 @@ class Judging(Reach):
 
     def redirect(self, redirect: Redirect, simple: Simple) -> None:
         target, operator = redirect.target, redirect.operator
-        if target is None or operator == "<<<":
+        if target is None:
             return
         shown = f"{redirect.fd}{operator} {target}"
+        if operator in ("<<<", "<<", "<<-"):
+            if target.env:
+                self.add(Kind.RUN, Level.WORKSPACE, "shows a variable of the environment", shown[:300])
+            return
         if target.text is None or target.glob:
             self.add(Kind.RUN, Level.WORKSPACE, shown, shown)
             return
@@ -159,7 +159,7 @@ class Judging(Reach):
         return [*found[0], *([HERE] if found[1] else [])], True
 
     def directory(self, words: tuple[Word, ...], simple: Simple) -> None:
-        rest = [w for w in words if w.text not in ("-L", "-P", "--", "-e")]
+        rest = [w for w in words if w.text not in ("-L", "--", "-e")]
         target = rest[0] if rest else Word("~", str(self.place.user_home))
         if len(rest) > 1 or not target.is_sure or not simple.cwds:
             self.say(Kind.RUN, Level.WORKSPACE, "a directory that is not known before it runs")
@@ -180,6 +180,12 @@ class Judging(Reach):
             )
         if call.is_here:
             self.reads(HERE, cwds, self.line)
+            if any(self.has_own_repository(c) for c in cwds):
+                self.say(
+                    Kind.RUN,
+                    Level.WORKSPACE,
+                    "git in a repository below the workspace, with settings of its own",
+                )
         for word in call.reads:
             self.reads(word, cwds, self.line)
             revision, colon, path = str(word).partition(":")
@@ -231,6 +237,7 @@ class Judging(Reach):
         """A command that gets more arguments than are written: names from a listing, or anything."""
         if not inside and str(argv[0]) not in ("echo", "printf", "basename", "dirname", "true"):
             argv = (*argv, Word("…", None, many=True))
+            self.say(Kind.RUN, Level.WORKSPACE, "with arguments that are not known before it runs")
         self.simple(Simple(argv, cwds=simple.cwds), depth + 1)
 
     @staticmethod

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from nightclaw.core.effects import CallEffect, Kind, Level
-from nightclaw.policy.paths import Area, Spot, locate, may_be_secret
+from nightclaw.policy.paths import Area, Spot, locate, may_be_secret, within
 from nightclaw.policy.place import Place
 from nightclaw.policy.shell_flow import Simple
 from nightclaw.policy.shell_words import Word
@@ -50,6 +50,19 @@ class Reach:
                     self.say(Kind.OWN_STATE, Level.IRREVERSIBLE, spot.path)
                 elif spot.is_secret or (word.glob and may_be_secret(part)):
                     self.say(Kind.CREDENTIALS, Level.IRREVERSIBLE, spot.path, is_secret=True)
+
+    def has_own_repository(self, cwd: str) -> bool:
+        """Whether git, started in `cwd`, would find a repository before it comes to the workspace's: its config could
+        make git run anything."""
+        root = self.place.realpath(str(self.place.workspace.root))
+        at = self.place.realpath(cwd)
+        while within(at, root) and at != root:
+            if any(
+                self.place.file_hash(f"{at}/{name}") is not None for name in ("HEAD", ".git", ".git/HEAD")
+            ):
+                return True
+            at = at.rpartition("/")[0]
+        return False
 
     def spots(self, word: Word, cwds: tuple[str, ...]) -> list[Spot] | None:
         """Where a word leads from each directory; for a glob, where its fixed beginning does. None: unknown."""

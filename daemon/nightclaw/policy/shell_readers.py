@@ -25,7 +25,7 @@ class Operands(StrEnum):
 class Reader:
     """flags, longs: options without a value. valued, long_valued: with one. free: every option is harmless, listed
     or not. reads: options whose value is a file that is read. pattern: options that give the pattern.
-    here: without paths it reads the directory it runs in."""
+    here: without paths it reads the directory it runs in. globs: a file named like an option does no harm."""
 
     operands: Operands = Operands.PATHS
     flags: str = ""
@@ -36,6 +36,7 @@ class Reader:
     reads: frozenset[str] = frozenset()
     pattern: frozenset[str] = frozenset()
     here: bool = False
+    globs: bool = False
 
 
 @dataclass(slots=True)
@@ -54,7 +55,9 @@ def _free(
 
 
 _TEXT = _free(Operands.TEXT)
-_SUM = Reader(flags="bt", longs=names("binary text tag zero"), valued="a", long_valued=names("algorithm"))
+_SUM = Reader(
+    globs=True, flags="bt", longs=names("binary text tag zero"), valued="a", long_valued=names("algorithm")
+)
 _GREP = Reader(
     Operands.PATTERN,
     free=True,
@@ -76,9 +79,12 @@ READERS: Mapping[str, Reader] = {
     "nl": _free(valued="bdfhilnsvw"),
     "head": _free(valued="nc", long_valued="lines bytes"),
     "tail": _free(valued="ncs", long_valued="lines bytes pid sleep-interval max-unchanged-stats"),
-    "wc": Reader(flags="clLmw", longs=names("bytes chars lines words max-line-length help version")),
+    "wc": Reader(
+        globs=True, flags="clLmw", longs=names("bytes chars lines words max-line-length help version")
+    ),
     "stat": _free(valued="cft", long_valued="format printf cached"),
     "du": Reader(
+        globs=True,
         flags="0abcDhHklLmPsSx",
         valued="dBt",
         longs=names(
@@ -169,6 +175,7 @@ READERS: Mapping[str, Reader] = {
     ),
     "base32": Reader(flags="di", valued="w", longs=names("decode ignore-garbage"), long_valued=names("wrap")),
     "file": Reader(
+        globs=True,
         flags="bhiLkNprv0E",
         longs=names(
             "brief mime mime-type mime-encoding dereference no-dereference keep-going no-pad raw version extension"
@@ -311,7 +318,7 @@ def parse(reader: Reader, words: Sequence[Word]) -> Parsed | None:
         elif word.is_sure and word.text == "--":
             is_over = True
         elif start.startswith("-"):
-            if not word.is_sure:
+            if word.text is None:
                 if not (reader.free and reader.operands is Operands.TEXT):
                     return None
                 found.operands.append(word)
@@ -319,7 +326,7 @@ def parse(reader: Reader, words: Sequence[Word]) -> Parsed | None:
             waiting, ok = _option(reader, start, word, found)
             if not ok:
                 return None
-        elif not reader.free and _may_be_option(word):
+        elif not reader.free and not (reader.globs and word.glob) and _may_be_option(word):
             return None
         else:
             found.operands.append(word)

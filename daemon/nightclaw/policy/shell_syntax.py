@@ -5,13 +5,14 @@ substitutions, here-documents, functions and branches is among the commands; not
 A line with faults is not understood: its commands are a best effort, for deny rules only.
 """
 
-import re
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
 from nightclaw.policy.shell_flow import Flow, Simple
+from nightclaw.policy.shell_letters import hidden_characters, mistakable_characters
 from nightclaw.policy.shell_lexer import REDIRECTS, Sort, Token, Unclear, cut
+from nightclaw.policy.wordlist import names
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
@@ -34,23 +35,9 @@ _BLOCKS = frozenset(
 _SIMPLE = frozenset({"command", "redirected_statement", "variable_assignment", "variable_assignments"})
 _WORDY = frozenset({"declaration_command", "unset_command", "test_command"})
 _DEEPEST = 40
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00a0\u00ad\u061c\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
-    "\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+_NOT_REDEFINED = names(
+    "cd pushd popd command builtin eval exec source . read unset export set declare local time trap"
 )
-
-_LOOKS_PLAIN = re.compile(
-    "[\u01c3\u02b9-\u02bf\u02c6-\u02cf\u037e\u055a\u05c0\u05f3\u2010-\u2015\u2018-\u201f\u2024\u2032-\u2037\u2044\u2212\u2215\u2216"
-    "\u2223\u2236\u223c\u29f8\u29f5\u2a75\ua4f8-\ua4ff\ua789\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff5e\uffe0-\uffee"
-    "\U0001d400-\U0001d7ff]"
-)
-_OTHER = (
-    "\u0131\u0250-\u02af\u0370-\u03ff\u0400-\u052f\u0531-\u0587\u13a0-\u13ff\u1d00-\u1dbf\u2100-\u214f\u2c80-\u2cff"
-    "\ua4d0-\ua4ff"
-)
-_OTHER_LETTER = re.compile(f"[{_OTHER}]")
-_MIXED = re.compile(f"[A-Za-z][{_OTHER}]|[{_OTHER}][A-Za-z]")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 @dataclass(slots=True)
@@ -60,20 +47,6 @@ class Reading:
 
     commands: list[Simple] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-
-
-def hidden_characters(text: str) -> bool:
-    """Characters that show nothing, look like a blank or change the direction of what is shown."""
-    return bool(_HIDDEN.search(text))
-
-
-def mistakable_characters(text: str) -> bool:
-    """Letters and signs that look like plain ones: full-width forms, other dashes, Greek or Cyrillic outside quotes
-    or in one word with plain letters."""
-    if text.isascii():
-        return False
-    bare = _QUOTED.sub(" ", text)
-    return bool(_LOOKS_PLAIN.search(text) or _OTHER_LETTER.search(bare) or _MIXED.search(text))
 
 
 def read(text: str, home: str | None, cwds: tuple[str, ...]) -> Reading:
@@ -365,7 +338,10 @@ class _Walk:
         body = node.child_by_field_name("body")
         name = node.child_by_field_name("name")
         if name is not None and name.text:
-            self.flow.functions.add(name.text.decode("utf-8", "replace"))
+            called = name.text.decode("utf-8", "replace")
+            self.flow.functions.add(called)
+            if called in _NOT_REDEFINED:
+                self.flow.fault(f"it gives {called} another meaning")
         with self.flow.aside():
             for child in node.children:
                 if body is not None and child == body:

@@ -130,13 +130,14 @@ def evaluate(raw: str, around: Surroundings) -> tuple[Word, ...]:
     return (_joined(raw, parts),)
 
 
-def expand_text(text: str, around: Surroundings) -> None:
-    """Judge what expands in the body of an unquoted here-document."""
+def expand_text(text: str, around: Surroundings) -> bool:
+    """Judge what expands in the body of an unquoted here-document; True when it may show the environment."""
     reader = _Reader(text, around)
     try:
         _double(reader, text, 0, len(text))
     except Unclear as problem:
         around.fault(str(problem))
+    return any(part.env for part in reader.parts)
 
 
 def _joined(raw: str, parts: list[_Part]) -> Word:
