@@ -47,7 +47,7 @@ def installed(folder: Path) -> Path:
 def built(folder: Path) -> Path:
     """The wheel; without the build tools an unpacked copy of the packages serves as well."""
     try:
-        import hatchling  # noqa: F401  # pyright: ignore[reportMissingImports]
+        import hatchling  # noqa: F401
     except ImportError:
         raise SystemExit("bench/install.py builds the wheel: `make test` once brings what it needs") from None
     subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True,

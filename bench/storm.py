@@ -60,6 +60,7 @@ class Storm:
         self.resent = 0
         self.up = asyncio.Event()
         self.up.set()
+        self.half = asyncio.Event()
 
     async def client(self) -> None:
         reader = writer = None
@@ -84,9 +85,10 @@ class Storm:
             self.answers[status] = self.answers.get(status, 0) + 1
             if status in (200, 202):
                 self.took.append(time.perf_counter() - began)
-                assert self.kept.setdefault(number, answer["signal"]) == answer["signal"], (
-                    "two signals of one delivery"
-                )
+                first = self.kept.setdefault(number, answer["signal"])
+                assert first == answer["signal"], "two signals of one delivery"
+                if len(self.kept) >= DELIVERIES // 2:
+                    self.half.set()
             else:
                 self.waiting.append(number)
                 await asyncio.sleep(0.2)
@@ -96,8 +98,7 @@ class Storm:
     async def rage(self) -> float:
         """Send everything; seconds from the kill to ready again."""
         clients = [asyncio.create_task(self.client()) for _ in range(CONNECTIONS)]
-        while len(self.kept) < DELIVERIES // 2:
-            await asyncio.sleep(0.01)
+        await self.half.wait()
         self.up.clear()
         self.made.kill9()
         back = await asyncio.to_thread(self.made.start)

@@ -102,21 +102,20 @@ def _is_disk_fault(error: BaseException) -> bool:
     )
 
 
-def _tune(connection: sqlite3.Connection, *, readonly: bool) -> None:
+def _tune(connection: sqlite3.Connection) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout = 5000")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute("PRAGMA temp_store = MEMORY")
-    if readonly:
-        cursor.execute("PRAGMA query_only = ON")
-        cursor.execute("PRAGMA cache_size = -2000")
-    else:
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA fullfsync = ON")
-        cursor.execute("PRAGMA wal_autocheckpoint = 0")
-        cursor.execute("PRAGMA cache_size = -2000")
+    for pragma in (
+        "busy_timeout = 5000",
+        "foreign_keys = ON",
+        "temp_store = MEMORY",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "fullfsync = ON",
+        "wal_autocheckpoint = 0",
+        "cache_size = -2000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
@@ -128,7 +127,7 @@ def writer_engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: sqlite3.Connection, _: object) -> None:
-        _tune(connection, readonly=False)
+        _tune(connection)
 
     return engine
 
@@ -149,7 +148,7 @@ def reader_engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def on_connect(connection: object, _: object) -> None:
         cursor = connection.cursor()  # pyright: ignore[reportAttributeAccessIssue]
-        for pragma in ("busy_timeout = 5000", "query_only = ON", "temp_store = MEMORY", "cache_size = -2000"):
+        for pragma in ("busy_timeout = 5000", "query_only = ON", "temp_store = MEMORY", "cache_size = -1000"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
