@@ -10,6 +10,7 @@ from stream.world import World, made_by, stamp
 CHECK_RUN = "check_run__completed.1.payload.json"
 JOB = "workflow_job__completed.failure.with-organization.payload.json"
 RUN = "workflow_run__completed.with-pull-requests.payload.json"
+SUITE = "check_suite__completed.1.payload.json"
 STATUS = "status__with-author-committer-null.payload.json"
 
 
@@ -23,6 +24,7 @@ class Round:
     thread: Thread | None
     sha: str
     number: int
+    attempt: int = 1
 
     @property
     def branch(self) -> str:
@@ -49,19 +51,33 @@ class Round:
 
 
 def check_life(world: World, at: datetime, repo: Repo, by: Person, place: str, thread: Thread | None) -> None:
-    """One round of checks on a branch; while it fails another, some cancelled in between."""
+    """One round of checks on a branch; while it fails another: run again, or of a new push, after a cancelled one."""
     fails = world.rng.random() < 0.35
-    number = world.rng.getrandbits(34)
-    held = Round(repo, by, place, thread, thread.sha if thread else world.fresh(), number)
+    held = Round(repo, by, place, thread, thread.sha if thread else world.fresh(), world.rng.getrandbits(34))
     one_round(world, at, held, "failure" if fails else "success")
     while fails:
         at += timedelta(minutes=world.rng.choice([3, 12, 45, 240]))
+        if world.rng.random() < 0.4:
+            held = replace(held, attempt=held.attempt + 1)
+        else:
+            if world.rng.random() < 0.2:
+                one_round(world, at, _pushed(world, at, held), "cancelled")
+                at += timedelta(minutes=2)
+            held = _pushed(world, at, held)
+            at += timedelta(seconds=30)
         fails = world.rng.random() < 0.3
-        if world.rng.random() < 0.15:
-            one_round(world, at, replace(held, number=number + 1), "cancelled")
-            at += timedelta(minutes=2)
-        number += 2
-        one_round(world, at, replace(held, number=number), "failure" if fails else "success")
+        one_round(world, at, held, "failure" if fails else "success")
+
+
+def _pushed(world: World, at: datetime, held: Round) -> Round:
+    """The same branch with a commit more."""
+    sha = world.fresh()
+    if held.thread is not None:
+        held.thread.sha = sha
+        body = world.shelf.take("pull_request__reopened.with-organization.payload.json", held.repo, held.by)
+        body["action"], body["after"] = "synchronize", sha
+        world.tell(at, "pull_request", held.thread.put(body, stamp(at)), made_by(world, held.by, held.repo))
+    return replace(held, sha=sha, number=world.rng.getrandbits(34), attempt=1)
 
 
 def one_round(world: World, at: datetime, held: Round, end: str) -> None:
@@ -73,6 +89,8 @@ def one_round(world: World, at: datetime, held: Round, end: str) -> None:
         tell(world, at, held, name, went)
     if held.repo.style != "status":
         _run(world, at + timedelta(seconds=1), held, end)
+    if held.repo.style == "checks":
+        _suite(world, at + timedelta(seconds=world.rng.choice([1, 2, 8])), held, end)
 
 
 def _check_run(world: World, at: datetime, held: Round, name: str, went: str) -> None:
@@ -98,7 +116,7 @@ def _job(world: World, at: datetime, held: Round, name: str, went: str) -> None:
     job = world.rng.getrandbits(36)
     body["workflow_job"].update(
         id=job, node_id=f"CR_{job}", head_sha=held.sha, conclusion=went, name=name, completed_at=stamp(at),
-        run_id=held.number, head_branch=held.branch, run_attempt=1,
+        run_id=held.number, head_branch=held.branch, run_attempt=held.attempt,
     )  # fmt: skip
     world.tell(at, "workflow_job", body, held.ended(world, name, went))
 
@@ -109,12 +127,23 @@ def _run(world: World, at: datetime, held: Round, end: str) -> None:
     fork = {**home, "id": home["id"] + 1, "full_name": held.thread.head_repo} if held.thread else home
     run.update(
         id=held.number, node_id=f"WFR_{held.number}", name="CI", head_branch=held.branch, head_sha=held.sha,
-        conclusion=end, run_attempt=1, updated_at=stamp(at), actor=held.by.as_json(),
+        conclusion=end, run_attempt=held.attempt, updated_at=stamp(at), actor=held.by.as_json(),
         triggering_actor=held.by.as_json(), repository=home, head_repository=fork if held.is_of_fork else home,
         event="pull_request" if held.thread else "push", display_title="Work", pull_requests=held.listed(body),
         head_commit={**run.get("head_commit", {}), "id": held.sha, "author": {"name": held.by.login, "email": "a@b.c"}},
     )  # fmt: skip
     world.tell(at, "workflow_run", body, held.ended(world, "CI", end))
+
+
+def _suite(world: World, at: datetime, held: Round, end: str) -> None:
+    """GitHub Actions makes one for each workflow, all of one name."""
+    body = world.shelf.take(SUITE, held.repo, held.by)
+    body["check_suite"].update(
+        id=held.number, node_id=f"CS_{held.number}", head_sha=held.sha, conclusion=end, updated_at=stamp(at),
+        head_branch=None if held.is_of_fork else held.branch, pull_requests=held.listed(body),
+        app={**body["check_suite"]["app"], "name": "GitHub Actions", "slug": "github-actions"},
+    )  # fmt: skip
+    world.tell(at, "check_suite", body, held.ended(world, "CI", end))
 
 
 def _status(world: World, at: datetime, held: Round, name: str, went: str) -> None:

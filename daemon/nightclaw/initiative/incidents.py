@@ -1,8 +1,9 @@
 """Incident style: one note when a branch breaks, one when it recovers, silence between.
 
 A branch is red while at least one check has failed and not passed since. A check that passes clears itself; a
-whole suite that passes (a workflow run, a check suite) clears the parts of the one that failed. GitHub Actions
-makes a check suite for every workflow under one name, so those are left out: the workflow runs tell them apart.
+whole suite that passes (a workflow run, a check suite) clears the parts of the one that failed, and at another
+commit the parts that nothing whole stands for. GitHub Actions makes a check suite for every workflow under one name,
+so those are left out: the workflow runs tell them apart.
 An incident ends with its branch, and when nothing failed for three days: a check that was renamed away never passes.
 Pure: values in, values out.
 """
@@ -89,15 +90,26 @@ def advance(held: JSON, check: Check, signal_id: str, now: int) -> tuple[JSONObj
         return {"red": red, "since": since, "last": now, "first": first}, turn
     if not red:
         return None, Turn.NOTHING
-    mine = red.get(check.member)
-    if mine is None:
+    cleared = {m for m, v in red.items() if _is_cleared(check, red, m, v)}
+    if not cleared:
         return _as_object(held), Turn.NOTHING
-    whole = mine.get("suite") if check.is_whole else None
-    left = {m: v for m, v in red.items() if m != check.member and not (whole and v.get("suite") == whole)}
+    left = {m: v for m, v in red.items() if m not in cleared}
     if left:
         assert isinstance(held, dict)
         return {**held, "red": left}, Turn.STILL_RED
     return None, Turn.RECOVERED
+
+
+def _is_cleared(passed: Check, red: dict[str, dict[str, JSON]], member: str, failed: dict[str, JSON]) -> bool:
+    """The member itself, a part of the suite that failed before under the same name, a part of an older commit."""
+    if member == passed.member:
+        return True
+    if not passed.is_whole:
+        return False
+    before = red.get(passed.member, {}).get("suite")
+    is_part = member.partition(":")[0] not in WHOLE
+    is_older = bool(passed.sha and failed.get("sha")) and failed["sha"] != passed.sha
+    return bool(before and failed.get("suite") == before) or (is_part and is_older)
 
 
 def ended_branch(signal: Signal) -> str | None:

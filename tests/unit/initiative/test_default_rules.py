@@ -125,6 +125,60 @@ async def test_one_green_part_does_not_hide_another_red_one(desk: Desk) -> None:
     assert len(await desk.notes()) == 2
 
 
+async def test_a_part_that_was_renamed_away_goes_with_the_next_whole_run(desk: Desk) -> None:
+    where = "octo/app@main"
+    await desk.judged("check_run.completed", where, **ci("failure", check="old name", sha="a1"))
+    await desk.judged("workflow_run.completed", where, **ci("success", check="Docs", sha="a1"))
+    assert len(await desk.notes()) == 1, "another workflow of the same commit says nothing of it"
+    await desk.judged("workflow_run.completed", where, **ci("success", check="CI", sha="b2"))
+    assert len(await desk.notes()) == 2
+    await desk.judged("workflow_run.completed", where, **ci("failure", check="CI", sha="c3"))
+    await desk.judged("workflow_run.completed", where, **ci("success", check="Docs", sha="d4"))
+    assert len(await desk.notes()) == 3, "one workflow does not stand for another"
+
+
+async def test_an_incident_ends_with_its_branch_and_with_long_silence(desk: Desk) -> None:
+    pull = {"is_pr": True, "number": 5, "author": "octocat", "branch": "dev", "default_branch": "main"}
+    red = {**ci("failure", branch="dev"), "prs": [5]}
+    await desk.judged("pull_request.opened", PR, state="open", actor="octocat", **pull)
+    await desk.judged("check_run.completed", PR, **red)
+    await desk.judged("pull_request.closed", PR, state="closed", actor="octocat", **pull)
+    await desk.judged("pull_request.reopened", PR, state="open", actor="octocat", **pull)
+    assert (await desk.judged("check_run.completed", PR, **red))["verdict"] == "notify"
+    await desk.judged("check_run.completed", "octo/app@main", **ci("failure", check="gone"))
+    assert (await desk.judged("check_run.completed", "octo/app@main", **ci("failure")))["verdict"] == "record"
+    desk.now += 4 * 24 * 3_600_000
+    assert (await desk.judged("check_run.completed", "octo/app@main", **ci("failure")))["verdict"] == "notify"
+
+
+@pytest.mark.parametrize(
+    ("attrs", "verdict"),
+    [
+        ({"prs": [5], "actor": "octocat"}, "notify"),
+        ({"head_login": "octocat"}, "notify"),
+        ({"branch": "dev", "sha": "f0"}, "notify"),
+        ({"branch": "main", "default_branch": "main", "fork": True}, "record"),
+        ({"branch": "main", "default_branch": "main", "sha": "f9"}, "record"),
+        ({"branch": "dev", "sha": "f9", "prs": [9], "head_login": "octocat"}, "record"),
+        ({"actor": "octocat"}, "record"),
+    ],
+)
+async def test_whose_check_it_is(desk: Desk, attrs: dict, verdict: str) -> None:
+    mine = {"is_pr": True, "number": 8, "author": "octocat", "branch": "dev", "sha": "f0", "state": "open"}
+    theirs = {"is_pr": True, "number": 9, "author": "ines", "branch": "main", "sha": "f9", "state": "open"}
+    await desk.judged("pull_request.opened", "octo/app#8", actor="octocat", **mine)
+    await desk.judged("pull_request.opened", "octo/app#9", actor="ines", fork=True, **theirs)
+    check = {**ci("failure", branch="topic"), "actor": "ines", **attrs}
+    assert (await desk.judged("workflow_job.completed", "octo/app@x", **check))["verdict"] == verdict
+
+
+async def test_a_name_that_an_edit_adds_and_a_strangers_command_with_a_name_are_told(desk: Desk) -> None:
+    named = {"mentions": ["octocat"], "number": 5}
+    assert (await desk.judged("issue_comment.edited", PR, **named))["verdict"] == "notify"
+    decision = await desk.judged("issue_comment.created", PR, command="fix it", association="NONE", **named)
+    assert (decision["verdict"], decision["cap"]) == ("notify", "propose")
+
+
 async def test_another_branch_is_silent_unless_the_pull_request_is_mine(desk: Desk) -> None:
     assert (await desk.judged("check_run.completed", PR, prs=[5], **ci("failure", branch="topic")))[
         "verdict"
