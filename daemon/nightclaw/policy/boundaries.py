@@ -102,8 +102,6 @@ def _rule_of(act: str) -> str | None:
             and not _names_folder(act, name)
         ):
             return None
-        if shape.startswith(("Edit", "Read")) and name.endswith("/"):
-            name += "**"
         return shape.format(name)
     return None
 

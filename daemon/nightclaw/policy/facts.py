@@ -40,26 +40,21 @@ _DOES = {
 def visible(text: str) -> str:
     """`text` with control, escape, bidirectional and invisible characters written out, padding counted."""
     out: list[str] = []
+    marks = 2  # a mark needs a letter to stand on, and many on one letter bury the line above
     for char in text:
         kind = unicodedata.category(char)
-        if char in "\n\t":
+        marks = marks + 1 if kind in ("Mn", "Me") else 0
+        if char in "\n\t" or not (_hides(char, kind) or marks > 2):
             out.append(char)
-        elif _hides(char, kind, out):
-            out.append(f"\\u{{{ord(char):x}}}")
         else:
-            out.append(char)
+            out.append(f"\\u{{{ord(char):x}}}")
     return _PADDING.sub(
         lambda m: f"\\u{{{len(m[0])} {'blanks' if m[0][0] != chr(10) else 'line breaks'}}}", "".join(out)
     )
 
 
-def _hides(char: str, kind: str, out: list[str]) -> bool:
-    if kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") or (kind == "Zs" and char != " "):
-        return True
-    # a mark needs a letter to stand on; many on one letter bury the line above
-    return kind in ("Mn", "Me") and (
-        not out or all(unicodedata.category(c[0]) in ("Mn", "Me") for c in out[-3:])
-    )
+def _hides(char: str, kind: str) -> bool:
+    return kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") or (kind == "Zs" and char != " ")
 
 
 def in_a_line(text: str, limit: int = 200) -> str:

@@ -183,7 +183,8 @@ def _area(plain: str, real: str, given: str, place: Place) -> Area:
     if given in _DEVICES:
         return Area.DEVICE
     root, home = place.realpath(str(place.workspace.root)), place.realpath(str(place.home))
-    is_own = within(real, home) or within(plain, str(place.home))
+    named_own = within(plain, str(place.home)) and not within(plain, str(place.workspace.root))
+    is_own = within(real, home) or named_own
     if within(real, root) and (within(root, home) or not is_own):
         return Area.WORKSPACE
     if plain.startswith("//") or within(plain, "/proc") or within(plain, "/sys") or within(plain, "/dev"):

@@ -216,7 +216,8 @@ def _flags(words: list[str]) -> tuple[set[str], list[str]]:
 
 
 def _path_matches(spec: str, target: str, call: ResolvedCall, *, above: bool) -> bool:
-    """gitignore's way: `migrations/**`, `*.sql`, `/etc/**`, `~/notes/*`; relative ones count from the workspace.
+    """`src/**`, `*.sql`, `/etc/**`, `~/notes/*`: relative ones count from the workspace, those without a slash inside
+    (`*.sql`, `migrations/`) hold at any depth, as for gitignore. A folder means all below it.
     above: a target that contains what the rule names matches too."""
     root = str(call.facts.get("workspace") or "").rstrip("/")
     spec = spec.removeprefix("./")
@@ -224,13 +225,13 @@ def _path_matches(spec: str, target: str, call: ResolvedCall, *, above: bool) ->
         found = re.sub(r"^(?:/root|/(?:home|Users)/[^/]+)/", "", target)
         return found != target and bool(_path_pattern(spec[2:]).fullmatch(found))
     if spec.startswith("/"):
-        relative, spec = target.lstrip("/"), spec.lstrip("/")
+        relative = target.lstrip("/")
     elif root and (target == root or target.startswith(root + "/")):
         relative = target[len(root) :].lstrip("/")
     else:
         return False
     if above:
-        head = re.split(r"[*?\[]", spec)[0].rstrip("/")
+        head = re.split(r"[*?\[]", spec)[0].strip("/")
         if not relative or head == relative or head.startswith(relative + "/"):
             return True
     return bool(_path_pattern(spec).fullmatch(relative))
@@ -238,10 +239,8 @@ def _path_matches(spec: str, target: str, call: ResolvedCall, *, above: bool) ->
 
 @lru_cache(maxsize=512)
 def _path_pattern(spec: str) -> re.Pattern[str]:
-    spec = spec.rstrip("/")
-    if spec.endswith("/**"):
-        spec = spec[:-3]
-    anywhere = "" if "/" in spec else r"(?:.*/)?"
+    anywhere = "" if "/" in spec.rstrip("/") else r"(?:.*/)?"
+    spec = spec.removesuffix("/**").strip("/")
     out, i = "", 0
     while i < len(spec):
         if spec.startswith("**/", i):
