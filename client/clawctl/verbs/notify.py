@@ -24,9 +24,8 @@ def test(call: Call) -> int:
     if call.out.is_json:
         call.out.json(answer)
     elif not deliveries:
-        call.out.line(
-            f"{words(answer.get('id'))} is recorded; to have it sent, set notify.urls in the config"
-        )
+        call.out.line("there is no address to send to; notes are kept and shown by `clawctl notifications`")
+        call.out.line("to have them sent: clawctl config set notify.urls '[\"ntfy://ntfy.sh/YOUR-TOPIC\"]'")
     for delivery in [] if call.out.is_json else deliveries:
         went = "sent" if delivery.get("ok") is True else f"FAILED: {words(delivery.get('error'))}"
         call.out.line(one_line(f"{words(delivery.get('to'))}  {went}"))
