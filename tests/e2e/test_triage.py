@@ -130,3 +130,19 @@ def test_an_empty_budget_asks_nobody_and_says_so_once(hatch: Hatch, server: Mode
         assert "daily_usd" in judged(there, number)["reason"]
     assert server.calls == []
     assert [n["title"] for n in there.items("/v1/notifications")] == ["Out of budget: daily_usd"]
+
+
+def test_killed_between_the_answer_and_the_decision_it_asks_again_and_counts_both(
+    hatch: Hatch, server: ModelServer
+) -> None:
+    server.policy(lambda asked: say('{"verdict": "propose", "reason": "it loses data"}'))
+    there = daemon(hatch, server)
+    there.restart({"NIGHTCLAW_FAILPOINT": "triage.answered"})
+    signal = there.take("issues", opened(REPO, 1, sender=STRANGER))
+    assert there.ended(15) == -9
+    there.start()
+    assert there.decision(signal)["verdict"] == "propose"
+    assert len(server.calls) == 2
+    assert there.status["today"]["by_cause"]["signal"]["model_calls"] == 2
+    assert len(there.items("/v1/approvals")) == 1
+    server.check()

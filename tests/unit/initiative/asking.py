@@ -83,6 +83,7 @@ class House:
     home: Path
     caps: Caps = RICH
     may_triage: bool = True
+    is_paused: bool = False
 
     async def passes(self) -> None:
         """Until nothing is due any more."""
@@ -115,6 +116,6 @@ def house(desk: Desk, home: Path, answers: Sequence[TriageAnswer] = (), *, deadl
         return replace(desk.stance(), may_triage=made[0].may_triage)
 
     means = Means(oracle, home / "ORDERS.md", lambda: made[0].caps, lambda: UTC, deadline_s)
-    initiative = Initiative(desk.store, clock, stance, lambda: False, lambda: None, means)
+    initiative = Initiative(desk.store, clock, stance, lambda: made[0].is_paused, lambda: None, means)
     made.append(House(desk, oracle, initiative, clock, home))
     return made[0]

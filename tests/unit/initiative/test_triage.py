@@ -259,6 +259,28 @@ async def test_shadow_asks_and_only_reports(desk: Desk, tmp_path: Path) -> None:
     assert note.startswith("I would have proposed")
 
 
+async def test_a_pause_ends_the_question_at_once(desk: Desk, tmp_path: Path) -> None:
+    there = house(desk, tmp_path, [answer("propose")])
+    there.oracle.gate = asyncio.Event()
+    await desk.happens("issues.opened", ISSUE, **SPOKEN)
+    there.clock.now = desk.now + 10_000
+    life = asyncio.create_task(there.initiative.run())
+    await asyncio.wait_for(there.oracle.asked.wait(), 10)
+    there.is_paused = True
+    desk.store.head.wake()
+    await asyncio.wait_for(there.initiative.answered(), 10)
+    assert await there.decisions() == []
+    there.oracle.gate, there.is_paused = None, False
+    cursor = desk.store.head.cursor
+    desk.store.head.wake()
+    while not await there.decisions():
+        assert await desk.store.head.wait_past(cursor, 10)
+        cursor = desk.store.head.cursor
+    life.cancel()
+    await asyncio.wait([life])
+    assert [d["verdict"] for d in await there.decisions()] == ["propose"]
+
+
 async def test_stopping_ends_the_question_and_leaves_the_signal_for_the_next_life(
     desk: Desk, tmp_path: Path
 ) -> None:
