@@ -5,6 +5,7 @@ substitutions, here-documents, functions and branches is among the commands; not
 A line with faults is not understood: its commands are a best effort, for deny rules only.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -105,6 +106,10 @@ class _Walk:
     flow: Flow
     depth: int
     claimed: set[int] = field(default_factory=set)
+    starts: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.starts = [t.start for t in self.tokens]
 
     def check(self) -> None:
         for k, token in enumerate(self.tokens):
@@ -113,15 +118,19 @@ class _Walk:
                 return
 
     def within(self, node: "Node") -> list[int]:
-        return [k for k, t in enumerate(self.tokens) if node.start_byte <= t.start and t.end <= node.end_byte]
+        first = bisect_left(self.starts, node.start_byte)
+        last = bisect_left(self.starts, node.end_byte)
+        return [k for k in range(first, last) if self.tokens[k].end <= node.end_byte]
 
     def claim(self, node: "Node") -> None:
         """A keyword or operator: exactly one token."""
-        for k, token in enumerate(self.tokens):
-            if token.start == node.start_byte and token.end == node.end_byte:
-                self.claimed.add(k)
-                return
-        if node.type not in ("\n", ""):
+        k = bisect_left(self.starts, node.start_byte)
+        if k < len(self.tokens) and (self.tokens[k].start, self.tokens[k].end) == (
+            node.start_byte,
+            node.end_byte,
+        ):
+            self.claimed.add(k)
+        elif node.type not in ("\n", ""):
             self.flow.fault("two readings of it differ")
 
     def run(self, node: "Node", cwds: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

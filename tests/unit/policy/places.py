@@ -43,7 +43,7 @@ def place_in(top: Path, **more: object) -> Place:
         event_subject="octo/app#5",
         event_repo="octo/app",
     )
-    return replace(place, **more)  # pyright: ignore[reportArgumentType]
+    return replace(place, **more)
 
 
 def levels(call: ResolvedCall) -> set[tuple[Kind, Level]]:

@@ -51,7 +51,7 @@ TABLE = {
 
 
 def stance(trust: Trust, **more: object) -> Stance:
-    return replace(Stance(Label(trust), lane=CHAT, mode="auto"), **more)  # pyright: ignore[reportArgumentType]
+    return replace(Stance(Label(trust), lane=CHAT, mode="auto"), **more)
 
 
 def rules(*texts: str) -> tuple[ToolRule, ...]:
