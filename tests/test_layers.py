@@ -83,6 +83,8 @@ FENCES: dict[str, frozenset[str]] = {
     "apprise": frozenset({"notifiers"}),
     "watchfiles": frozenset({"sources.files"}),
     "mcp": frozenset({"mcp"}),
+    "tree_sitter": frozenset({"policy"}),
+    "tree_sitter_bash": frozenset({"policy"}),
     "rich": frozenset(),
     "prompt_toolkit": frozenset(),
     "clawctl": frozenset(),
@@ -96,6 +98,8 @@ HEAVY = (
     "apprise",
     "alembic",
     "httpx2",
+    "tree_sitter",
+    "tree_sitter_bash",
 )  # imported on first use, never at start
 CLIENT_LIBRARIES = ("rich", "prompt_toolkit")  # chat only, and only once a chat opens
 
