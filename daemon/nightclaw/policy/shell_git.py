@@ -139,6 +139,9 @@ _CONFIG_KEYS = re.compile(
     r"branch\.[\w./-]+\.(remote|merge)|remote\.[\w-]+\.fetch|pull\.rebase|push\.default)",
     re.IGNORECASE,
 )
+_CONFIG_SHOWS = frozenset(
+    {"-l", "--list", "list", "get", "--get", "--get-all", "--get-regexp", "--show-origin"}
+)
 _GLOBAL_FLAGS = frozenset(
     {"--no-pager", "--no-optional-locks", "-P", "--no-replace-objects", "--literal-pathspecs", "--bare"}
 )
@@ -214,6 +217,8 @@ def _subcommand(name: str, rest: Sequence[Word]) -> GitCall:
         return GitCall(Kind.RUN, Level.WORKSPACE, "rebase", text="\n".join(executed) or None)
     if name == "config" and any(t in ("--global", "--system") for t in texts) and not _reads_config(texts):
         return GitCall(Kind.OWN_STATE, Level.IRREVERSIBLE, "settings of git outside the workspace")
+    if name == "config" and texts[:1] and texts[0] in _CONFIG_SHOWS and not _reads_config(texts):
+        return GitCall(Kind.RUN, Level.WORKSPACE, "git's settings, which may hold credentials")
     if (name == "config" and not _reads_config(texts)) or (
         name == "remote" and texts[:1] in (["add"], ["set-url"], ["remove"], ["rm"], ["rename"], ["set-head"])
     ):
