@@ -59,7 +59,9 @@ def carry_through(daemon: Daemon) -> dict:
         tasks = daemon.items("/v1/tasks")
         return tasks[0] if tasks and tasks[0]["state"] in ("done", "failed") else None
 
-    return until(ended, "the task ends", 50)
+    found = until(ended, "the task ends", 50)
+    assert found is not None
+    return found
 
 
 def hold(daemon: Daemon, task: dict, project: Project, sink: Sink, before: str) -> None:
