@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 from nightclaw.core.stems import stem, words
 from nightclaw.core.trust import Trust
@@ -21,7 +22,7 @@ from nightclaw.store.terms import date_words
 
 __all__ = ["Recalled", "Scope", "recall"]
 
-HITS, BESIDE = 16, 3
+HITS, BESIDE = 12, 3
 PASSAGE = 1_200
 # weight of a word by where it stands: rows before (1 = the one just before), rows after, the date
 _BEFORE, _AFTER, _DATE, _ASKED = (0.5, 0.3, 0.2), (0.3, 0.2, 0.2), 0.6, 0.4
@@ -72,7 +73,7 @@ def recall(conn: Connection, query: str, limit: int, scope: Scope, now: int) -> 
         got = search.search(conn, match, hits, BESIDE, scope)
     idf = [math.log(1 + (rows - min(n, rows) + 0.5) / (min(n, rows) + 0.5)) for _, n in known]
     weighed = _weigh(got.rows, [g for g, _ in known], idf, frozenset(words(query)), now)
-    return _chosen(weighed, limit)
+    return _chosen(weighed, limit, [form for g, _ in known for form in g.forms])
 
 
 def _bounded(known: list[tuple[Group, int]], rows: int) -> str:
@@ -86,36 +87,29 @@ def _bounded(known: list[tuple[Group, int]], rows: int) -> str:
     return " OR ".join(kept)
 
 
-@dataclass(slots=True)
-class _Weighed:
-    row: Row
-    score: float
-
-
 def _weigh(
     rows: list[Row], asked: Sequence[Group], idf: Sequence[float], said: frozenset[str], now: int
-) -> list[_Weighed]:
+) -> list[tuple[float, Row]]:
     """Every row with a score above 0, best first."""
     rows.sort(key=lambda r: (r.memory is not None, r.session or "", r.n))
     tokens = [words(r.text) for r in rows]
-    counts = _counts(rows, tokens, asked)
-    runs = [_run(rows, i) for i in range(len(rows))]
-    spans = [sum(len(t) for t in tokens[a:b]) for a, b in runs]
-    mean = max(sum(spans) / max(len(spans), 1), 1.0)
+    runs = _runs(rows)
+    frequency = _around(rows, _counts(rows, tokens, asked), runs)
+    ends = [0, *accumulate(len(t) for t in tokens)]
+    spans = [ends[b] - ends[a] for a, b in runs]
+    mean = max(ends[-1] and sum(spans) / len(spans), 1.0)
     dated = [(g, group.stems) for g, group in enumerate(asked) if not group.stems.isdisjoint(_DATED)]
-    out = list[_Weighed]()
+    out = list[tuple[float, Row]]()
     for i, row in enumerate(rows):
-        frequency = _around(rows, counts, i, runs[i])
-        if dated:
-            day = _day(row.at // _DAY_MS)
-            for g, stems in dated:
-                if not stems.isdisjoint(day):
-                    frequency[g] = frequency.get(g, 0.0) + _DATE
-        damp = _K1 * (1 - _B + _B * spans[i] / mean)
-        score = sum(idf[g] * f * (_K1 + 1) / (f + damp) for g, f in frequency.items())
-        if score > 0:
-            out.append(_Weighed(row, score * _prior(row, tokens[i], said, now)))
-    out.sort(key=lambda w: -w.score)
+        mine = frequency[i]
+        for g, stems in dated:
+            if not stems.isdisjoint(_day(row.at // _DAY_MS)):
+                mine[g] = mine.get(g, 0.0) + _DATE
+        if mine:
+            damp = _K1 * (1 - _B + _B * spans[i] / mean)
+            score = sum([idf[g] * f / (f + damp) for g, f in mine.items()])
+            out.append((score * _prior(row, tokens[i], said, now), row))
+    out.sort(key=lambda scored: -scored[0])
     return out
 
 
@@ -127,13 +121,12 @@ def _counts(rows: list[Row], tokens: list[list[str]], asked: Sequence[Group]) ->
     seen: dict[str, int | None] = {}
 
     def add(found: list[str], weight: float, into: dict[int, float]) -> None:
-        for token in found:
-            if token[:size] in starts:
-                if token not in seen:
-                    seen[token] = which.get(stem(token))
-                g = seen[token]
-                if g is not None:
-                    into[g] = into.get(g, 0.0) + weight
+        for token in [t for t in found if t[:size] in starts]:
+            if token not in seen:
+                seen[token] = which.get(stem(token))
+            g = seen[token]
+            if g is not None:
+                into[g] = into.get(g, 0.0) + weight
 
     out = list[dict[int, float]]()
     for row, found in zip(rows, tokens, strict=True):
@@ -145,30 +138,33 @@ def _counts(rows: list[Row], tokens: list[list[str]], asked: Sequence[Group]) ->
     return out
 
 
-def _run(rows: list[Row], i: int) -> tuple[int, int]:
-    """The rows said around row i without a gap: [start, end)."""
-    start, end = i, i + 1
-    while i - start < len(_BEFORE) and start > 0 and rows[start].before == rows[start - 1].n:
-        start -= 1
-    while end - i <= len(_AFTER) and end < len(rows) and rows[end].before == rows[end - 1].n:
-        end += 1
-    return start, end
+def _runs(rows: list[Row]) -> list[tuple[int, int]]:
+    """For each row those said around it without a gap, itself among them: [start, end)."""
+    breaks = [i for i, row in enumerate(rows) if i == 0 or row.before != rows[i - 1].n or row.before is None]
+    out = list[tuple[int, int]]()
+    for low, high in zip(breaks, [*breaks[1:], len(rows)], strict=True):
+        out += [(max(low, i - len(_BEFORE)), min(high, i + len(_AFTER) + 1)) for i in range(low, high)]
+    return out
 
 
 def _around(
-    rows: list[Row], counts: list[dict[int, float]], i: int, run: tuple[int, int]
-) -> dict[int, float]:
-    """How much of each group stands in row i and around it."""
-    frequency = dict(counts[i])
-    for at in range(run[0], run[1]):
-        if at == i or not counts[at]:
+    rows: list[Row], counts: list[dict[int, float]], runs: list[tuple[int, int]]
+) -> list[dict[int, float]]:
+    """For each row how much of each group stands in it and around it."""
+    out = [dict(own) for own in counts]
+    for at, own in enumerate(counts):
+        if not own:
             continue
-        weight = _BEFORE[i - at - 1] if at < i else _AFTER[at - i - 1]
-        if at == i - 1 and "?" in rows[at].text:
-            weight += _ASKED  # an answer is found by its question
-        for g, n in counts[at].items():
-            frequency[g] = frequency.get(g, 0.0) + weight * n
-    return frequency
+        low, high = runs[at]
+        asks = _ASKED if "?" in rows[at].text else 0.0  # an answer is found by its question
+        for i in range(low, high):
+            if i == at:
+                continue
+            weight = _AFTER[at - i - 1] if i < at else _BEFORE[i - at - 1] + (asks if i == at + 1 else 0.0)
+            mine = out[i]
+            for g, n in own.items():
+                mine[g] = mine.get(g, 0.0) + weight * n
+    return out
 
 
 @lru_cache(maxsize=4_096)
@@ -178,44 +174,59 @@ def _day(day: int) -> frozenset[str]:
 
 def _prior(row: Row, tokens: list[str], said: frozenset[str], now: int) -> float:
     """What speaks for a row whatever was asked, and for its speaker when the question names them."""
+    prior = _TRUST[row.trust] * (1 + _LENGTH * min(len(tokens), _FULL) / _FULL)
     colon = row.text.find(":", 0, 40)
-    is_named = colon > 0 and bool(said.intersection(words(row.text[:colon])))
-    is_own = row.role == "owner" and not said.isdisjoint(_OWNER_WORDS)
-    speaker = 1 + _SPEAKER if is_named or is_own else 1.0
-    asks = 1 - _QUESTION if row.text.rstrip().endswith("?") else 1.0
-    length = 1 + _LENGTH * min(len(tokens), _FULL) / _FULL
-    recent = 1 + _RECENT * 0.5 ** (max(now - row.at, 0) / _HALF_LIFE_MS)
-    return speaker * asks * length * recent * _TRUST[row.trust]
+    is_named = colon > 0 and not said.isdisjoint(words(row.text[:colon]))
+    if is_named or (row.role == "owner" and not said.isdisjoint(_OWNER_WORDS)):
+        prior *= 1 + _SPEAKER
+    if row.text.endswith("?"):
+        prior *= 1 - _QUESTION
+    return prior * (1 + _RECENT * 0.5 ** (max(now - row.at, 0) / _HALF_LIFE_MS))
 
 
-def _chosen(weighed: list[_Weighed], limit: int) -> list[Recalled]:
+def _chosen(weighed: list[tuple[float, Row]], limit: int, forms: list[str]) -> list[Recalled]:
     """The best, one for one wording: a memory stands for the words it was saved from."""
     out, taken = list[Recalled](), set[str]()
-    wordings = {" ".join(w.row.text.casefold().split()) for w in weighed if w.row.memory is not None}
-    for w in weighed:
-        wording = " ".join(w.row.text.casefold().split())
-        if wording in taken or (w.row.memory is None and wording in wordings):
+    saved = {c for _, row in weighed[: 2 * limit] if row.memory for c in json.loads(row.sources)}
+    wordings = {_wording(row) for _, row in weighed[: 2 * limit] if row.memory} if saved else set()
+    for score, row in weighed:
+        wording = _wording(row)
+        if wording in taken or (row.memory is None and row.n in saved and wording in wordings):
             continue
         taken.add(wording)
-        out.append(_recalled(w))
+        out.append(_recalled(score, row, forms))
         if len(out) == limit:
             break
     return out
 
 
-def _recalled(w: _Weighed) -> Recalled:
-    row = w.row
-    sources = tuple(json.loads(row.sources)) if row.sources else (row.n,)
+def _wording(row: Row) -> str:
+    return " ".join(row.text.casefold().split())
+
+
+def _recalled(score: float, row: Row, forms: list[str]) -> Recalled:
+    sources = tuple(json.loads(row.sources)) if row.memory else (row.n,)
     return Recalled(
         id=row.memory,
         cursor=max(sources, default=0),
-        text=row.text,
-        score=round(w.score, 4),
+        text=_passage(row.text, forms),
+        score=round(score, 4),
         trust=row.trust,
         observed_at=row.at,
         topic=row.topic,
         source=row.role,
-        private=row.private,
+        private=bool(row.is_private),
         repo=row.repo,
         sources=sources,
     )
+
+
+def _passage(text: str, forms: list[str]) -> str:
+    """Of a long text the part that begins shortly before the first word asked for."""
+    if len(text) <= PASSAGE:
+        return text
+    small = text.lower()
+    places = [at for form in forms if (at := small.find(form[: max(3, len(form) - 3)])) >= 0]
+    start = max(0, min(min(places, default=0) - 200, len(text) - PASSAGE))
+    cut = text[start : start + PASSAGE]
+    return ("… " if start else "") + cut + (" …" if start + PASSAGE < len(text) else "")

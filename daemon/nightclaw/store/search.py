@@ -16,7 +16,7 @@ WEIGHTS = "1.0, 0.5, 0.3, 0.4"
 """Of text, previous, next and date in bm25."""
 LONGEST = 6_000
 """Characters of a row that are looked at."""
-_SHARE, _FEWEST = 0.04, 1_000
+_SHARE, _FEWEST = 0.02, 300
 """All words of a question together may stand in that share of the rows, or that many, before common ones are cut."""
 _GROWN = 1.1
 
@@ -34,25 +34,23 @@ class Scope:
 @dataclass(slots=True)
 class Row:
     """One row that may answer. Either a memory (`memory` is its id) or an observation. n: its place in its table.
-    around: words that belong to it beside its own; before: n of the row before it in its session. is_hit: the index
-    gave it; else it stands beside one that it gave."""
+    before: n of the row before it in its session. around: words that belong to it beside its own. sources: of a memory,
+    as JSON. is_hit: the index gave it; else it stands beside one that it gave."""
 
     memory: str | None
     n: int
     text: str
     at: int
     session: str | None
+    before: int | None
     role: str
-    kind: str
-    trust: Trust
-    private: bool
     repo: str | None
     topic: str | None
-    state: str | None
     sources: str
     around: str
-    before: int | None
-    is_hit: bool = True
+    is_hit: bool
+    is_private: bool
+    trust: Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,36 +121,20 @@ def search(conn: Connection, match: str, limit: int, beside: int, scope: Scope) 
     """The `limit` best observations and the `limit` best memories for a match expression, and of each observation the
     `beside` rows before and after it in its session. Hits that the scope hides are counted, never returned."""
     found, hidden, tally = list[Row](), 0, tally_of(conn)
-    for r in conn.exec_driver_sql(_QUERY, (match, limit, beside, beside, LONGEST, match, limit)):
-        trust, tally.seen = Trust(r[7]), r[16]
-        is_open = not r[8] or r[9] in scope.private
-        if not scope.everything and not (is_open and trust.at_least(scope.floor)):
-            hidden += int(r[15])
-            continue
-        memory, n, text, at, session, role, kind = r[:7]
-        repo, topic, state, sources, around, before = r[9:15]
-        row = Row(
-            memory,
-            n,
-            text,
-            at,
-            session,
-            role,
-            kind,
-            trust,
-            bool(r[8]),
-            repo,
-            topic,
-            state,
-            sources,
-            around,
-            before,
-        )
-        row.is_hit = bool(r[15])
-        found.append(row)
+    values = (match, limit, beside, beside, LONGEST, match, limit)
+    for r in conn.exec_driver_sql(_QUERY, values).fetchall():
+        row = Row(*r[:14])
+        row.trust, tally.seen = _TRUSTS[r[13]], r[14]
+        if scope.everything or (
+            (not row.is_private or row.repo in scope.private) and row.trust.at_least(scope.floor)
+        ):
+            found.append(row)
+        else:
+            hidden += row.is_hit
     return Found(found, hidden)
 
 
+_TRUSTS = {str(t): t for t in Trust}
 _QUERY = f"""
 WITH hit (c) AS MATERIALIZED (
     SELECT rowid FROM observation_fts WHERE observation_fts MATCH ?
@@ -169,14 +151,14 @@ WITH hit (c) AS MATERIALIZED (
     SELECT p.cursor FROM span JOIN observation p
         ON p.session_id = span.session AND p.cursor BETWEEN span.low AND span.high
 )
-SELECT NULL, o.cursor, substr(o.text, 1, ?), o.at, o.session_id, o.role, o.kind, o.trust, o.private, o.repo, NULL, NULL,
-    '', '', (SELECT max(p.cursor) FROM observation p WHERE p.session_id = o.session_id AND p.cursor < o.cursor),
-    o.cursor IN (SELECT c FROM hit), (SELECT max(cursor) FROM observation)
+SELECT NULL, o.cursor, substr(o.text, 1, ?), o.at, o.session_id,
+    (SELECT max(p.cursor) FROM observation p WHERE p.session_id = o.session_id AND p.cursor < o.cursor),
+    o.role, o.repo, NULL, '', '', o.cursor IN (SELECT c FROM hit), o.private, o.trust,
+    (SELECT max(cursor) FROM observation)
 FROM near JOIN observation o ON o.cursor = near.c
 UNION ALL
-SELECT m.id, m.n, m.text, m.observed_at, NULL, m.made_by, m.kind, m.trust, m.private, m.repo, m.topic, m.state,
-    m.sources, m.topic || ' ' || ifnull(m.applies, ''), NULL, 1,
-    (SELECT ifnull(max(cursor), 0) FROM observation)
+SELECT m.id, m.n, m.text, m.observed_at, NULL, NULL, m.made_by, m.repo, m.topic, m.sources,
+    m.topic || ' ' || ifnull(m.applies, ''), 1, m.private, m.trust, (SELECT ifnull(max(cursor), 0) FROM observation)
 FROM (
     SELECT rowid AS n FROM memory_fts WHERE memory_fts MATCH ? ORDER BY bm25(memory_fts, {WEIGHTS}) LIMIT ?
 ) JOIN memory m USING (n)"""
