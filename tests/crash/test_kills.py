@@ -41,7 +41,7 @@ def test_kills_at_random_moments_under_load(hatch: Hatch, sink: Sink, hub: FakeG
             if life.daemon.running and (life.daemon.home / "run" / "ingress.addr").exists():
                 if not life.noise():
                     life.unsent.pop()
-                over.wait(0.002)
+                over.wait(0.01)
             else:
                 over.wait(0.02)
 
@@ -57,7 +57,6 @@ def test_kills_at_random_moments_under_load(hatch: Hatch, sink: Sink, hub: FakeG
                     client.start()
             if number % 3 == 0:
                 life.red()
-                life.say()
             life.edit()
             end = time.monotonic() + moments.random() * 0.6
             until(lambda end=end: time.monotonic() > end, "the moment comes")

@@ -91,7 +91,8 @@ def ci(
         "run_attempt": 1,
     }
     run |= {"conclusion": conclusion, "status": "completed", "head_branch": branch, "head_sha": sha}
-    run |= {"event": "push", "name": workflow, "pull_requests": [], "updated_at": _now(number)}
+    run |= {"event": "push", "name": workflow, "pull_requests": [], "updated_at": _now()}
+    run |= {"created_at": _now(-60), "run_started_at": _now(-60)}
     run |= {"html_url": f"https://github.com/{repo}/actions/runs/{7_000_000 + number}"}
     for part in ("repository", "head_repository"):
         run[part] = run[part] | {"full_name": repo, "fork": False}

@@ -59,7 +59,7 @@ def test_a_red_run_in_the_listing_is_one_note(hatch: Hatch, hub: FakeGitHub, sin
 
 def test_a_hook_and_a_poll_of_one_occurrence_are_one_signal(hatch: Hatch, hub: FakeGitHub) -> None:
     repo = next(REPO)
-    hub.add_repo(repo)
+    hub.add_repo(ci(repo, "success")["repository"])
     daemon = hatch(_config(hub, repo)).start()
     _polled(hub, repo)
     url = f"http://127.0.0.1:{daemon.port}/hooks/github"
@@ -110,7 +110,7 @@ def test_the_past_of_a_repository_is_no_news(hatch: Hatch, hub: FakeGitHub, sink
 
 def test_trouble_at_github_is_a_problem_and_passes(hatch: Hatch, hub: FakeGitHub, sink: Sink) -> None:
     repo = next(REPO)
-    hub.add_repo(repo)
+    hub.add_repo(ci(repo, "success")["repository"])
     hub.fail(r"/actions/runs", 500)
     daemon = hatch(_config(hub, repo, sink)).start()
     until(lambda: [a for a in hub.asked if a.status == 500], "asked in vain")
@@ -131,7 +131,7 @@ def test_deliveries_missed_while_down_are_recovered_at_start(
     hatch: Hatch, hub: FakeGitHub, sink: Sink
 ) -> None:
     repo, port = next(REPO), free_port()
-    hub.add_repo(repo)
+    hub.add_repo(ci(repo, "success")["repository"])
     url = f"http://127.0.0.1:{port}/hooks/github"
     config = _config(hub, repo, sink, poll="off", port=port).replace(
         "http://localhost", f"http://127.0.0.1:{port}"
@@ -158,7 +158,7 @@ def test_deliveries_missed_while_down_are_recovered_at_start(
 
 def test_connect_registers_the_hook_once_and_sees_it_work(hatch: Hatch, hub: FakeGitHub) -> None:
     repo, port = next(REPO), free_port()
-    found = hub.add_repo(repo)
+    found = hub.add_repo(ci(repo, "success")["repository"])
     public = f"http://127.0.0.1:{port}"
     config = _config(hub, repo, poll="off", port=port).replace("http://localhost", public)
     daemon = hatch(config).start()

@@ -39,13 +39,16 @@ def daemon(hatch_once: Hatch) -> Daemon:
 
 
 def test_the_first_matching_rule_gives_the_verdict(daemon: Daemon) -> None:
-    repo = next(REPO)
-    cancelled = daemon.decision(daemon.take("workflow_run", ci(repo, "cancelled")))
+    runs = [
+        ci(next(REPO), "cancelled"),
+        ci(next(REPO), "failure", workflow="nightly"),
+        ci(next(REPO), "failure"),
+    ]
+    taken = [daemon.take("workflow_run", run) for run in runs]
+    cancelled, nightly, other = (daemon.decision(signal_id) for signal_id in taken)
     assert cancelled["verdict"] == "notify" and not cancelled["rule"].startswith("default")
-    nightly = daemon.decision(daemon.take("workflow_run", ci(next(REPO), "failure", workflow="nightly")))
     assert (nightly["verdict"], nightly["floor"], nightly["cap"]) == ("record", "record", "record")
     assert nightly["rule"] != cancelled["rule"]
-    other = daemon.decision(daemon.take("workflow_run", ci(next(REPO), "failure")))
     assert other["verdict"] == "notify" and other["rule"].startswith("default"), "no own rule: the defaults"
 
 

@@ -1,10 +1,13 @@
 """Telling the owner: one note an event, at a decent hour, not too many, none that was muted, none lost."""
 
+import os
+import pty
+import subprocess
 from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import Hatch
-from tests.e2e.daemon import Daemon, Json, free_port, until
+from tests.e2e.daemon import CLAWCTL, Daemon, Json, free_port, until
 from tests.e2e.deliveries import assigned, ci, commented, labeled, names, review_requested
 from tests.e2e.homes import standard, zone_in_which_it_is
 from tests.fakes.sink import Sink
@@ -23,7 +26,7 @@ def _decided(daemon: Daemon, *sent: tuple[str, Json]) -> list[Json]:
 
 
 def test_quiet_hours_hold_notes_and_a_digest_follows(hatch: Hatch, sink: Sink, tmp_path: Path) -> None:
-    zone = zone_in_which_it_is("07:59:52", tmp_path)
+    zone = zone_in_which_it_is("07:59:46", tmp_path)
     quiet = 'quiet_hours = "22:00-08:00"\nper_hour = 1000'
     daemon = hatch(standard(sink.url, timezone="Claw/Soon", notify=quiet), zone).start()
     repos = [next(REPO), next(REPO)]
@@ -31,7 +34,7 @@ def test_quiet_hours_hold_notes_and_a_digest_follows(hatch: Hatch, sink: Sink, t
     for decision in decisions:
         assert _note(daemon, decision)["state"] == "held"
     assert sink.kept == [], "nothing at night"
-    (digest,) = until(lambda: sink.texts(), "the digest in the morning", 20)
+    (digest,) = until(lambda: sink.texts(), "the digest in the morning", 30)
     assert all(repo in digest for repo in repos)
     folded = {_note(daemon, decision)["folded_into"] for decision in decisions}
     assert len(folded) == 1 and None not in folded
@@ -44,8 +47,11 @@ def test_a_cap_an_hour_holds_the_rest_for_a_digest(hatch: Hatch, sink: Sink) -> 
     daemon = hatch(standard(sink.url, notify="per_hour = 2")).start()
     decisions = _decided(daemon, *[("workflow_run", ci(next(REPO), "failure")) for _ in range(5)])
     until(lambda: len(sink.kept) == 2, "the first two are sent")
-    states = sorted(_note(daemon, decision)["state"] for decision in decisions)
-    assert states == ["held", "held", "held", "sent", "sent"]
+
+    def states() -> list[str]:
+        return sorted(_note(daemon, decision)["state"] for decision in decisions)
+
+    until(lambda: states() == ["held", "held", "held", "sent", "sent"], "and the rest is held")
     for decision in decisions:
         why = daemon.clawctl("why", decision["notification_id"])
         assert why.code == 0 and why.out.strip()
@@ -164,3 +170,27 @@ def test_a_slow_destination_does_not_hold_up_the_daemon(hatch: Hatch, sink: Sink
     sink.hang.set()
     until(lambda: sink.texts(second), "the second follows", 20)
     assert (len(sink.texts(first)), len(sink.texts(second))) == (1, 1)
+
+
+def test_nobody_is_pushed_while_they_look(hatch: Hatch, sink: Sink) -> None:
+    """Attached is looking: the note is kept and shown there, the decision says so; after detaching notes are sent."""
+    daemon = hatch(standard(sink.url)).start()
+    looked, alone = next(REPO), next(REPO)
+    screen, tty = pty.openpty()
+    call = [CLAWCTL, "attach"]
+    env = daemon.env | {"TERM": "xterm"}
+    client = subprocess.Popen(call, env=env, stdin=tty, stdout=tty, stderr=tty, start_new_session=True)
+    os.close(tty)
+    try:
+        until(lambda: daemon.status["presence"] == "attached", "the daemon sees the client")
+        (seen,) = _decided(daemon, ("workflow_run", ci(looked, "failure")))
+        assert (seen["verdict"], seen["presence"]) == ("notify", "attached")
+        until(lambda: _note(daemon, seen)["state"] == "kept", "the note is kept")
+    finally:
+        client.terminate()
+        client.wait(10)
+        os.close(screen)
+    until(lambda: daemon.status["presence"] != "attached", "the client is gone")
+    (pushed,) = _decided(daemon, ("workflow_run", ci(alone, "failure")))
+    until(lambda: _note(daemon, pushed)["state"] == "sent", "pushed again")
+    assert sink.texts(looked) == [] and len(sink.texts(alone)) == 1

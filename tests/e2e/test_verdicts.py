@@ -169,7 +169,7 @@ def test_a_collaborators_label_is_a_proposal_to_be_answered_once(daemon: Daemon)
     answer = {"decision": "deny", "digest": approval["digest"], "note": "not now"}
     assert daemon.api("POST", f"/v1/approvals/{approval['id']}", answer).status == 200
     second = daemon.api("POST", f"/v1/approvals/{approval['id']}", answer)
-    assert second.status == 409 and approval["id"] not in second.body.decode().split("http")[0][:0] + "-"
+    assert second.status == 409 and second.json["error"]["message"]
     assert daemon.clawctl("deny", approval["id"]).code == 5
     assert _task(daemon, decision)["state"] == "cancelled"
 
@@ -202,8 +202,7 @@ def test_the_owners_command_in_a_comment_is_an_order_about_that_issue(daemon: Da
 def test_two_orders_about_one_issue_are_one_task(daemon: Daemon) -> None:
     repo = next(REPO)
     first = daemon.decision(daemon.take("issues", labeled(repo, 3, "nightclaw")))
-    off = daemon.take("issues", labeled(repo, 3, "nightclaw", off=True))
-    daemon.decision(off)
+    daemon.take("issues", labeled(repo, 3, "nightclaw", off=True))
     daemon.decision(daemon.take("issues", labeled(repo, 3, "nightclaw")))
     open_tasks = [
         t
@@ -219,15 +218,15 @@ def test_a_bots_own_words_are_no_input(hatch: Hatch, sink: Sink) -> None:
     config = standard(sink.url).replace('owners = ["octocat"]', 'owners = ["octocat"]\nbot = "octo-bot"')
     daemon = hatch(config).start()
     repo = next(REPO)
-    for event, body in (
-        (
-            "issue_comment",
-            commented(repo, 1, "@octocat done, @nightclaw", sender="octo-bot", standing="MEMBER"),
-        ),
-        ("issues", labeled(repo, 2, "nightclaw", sender="octo-bot")),
-        ("issues", assigned(repo, 3, sender="octo-bot")),
-    ):
-        assert daemon.decision(daemon.take(event, body))["verdict"] in ("ignore", "record")
+    words = commented(repo, 1, "@octocat done, @nightclaw", sender="octo-bot", standing="MEMBER")
+    taken = [
+        daemon.take("issue_comment", words),
+        daemon.take("issues", labeled(repo, 2, "nightclaw", sender="octo-bot")),
+        daemon.take("issues", assigned(repo, 3, sender="octo-bot")),
+    ]
+    for signal_id in taken:
+        decision = daemon.decision(signal_id)
+        assert decision["verdict"] in ("ignore", "record"), decision
     assert daemon.items("/v1/tasks") == [] and daemon.items("/v1/notifications") == []
 
 
