@@ -153,7 +153,7 @@ class Caller:
             await self._store.write(self._park_again, claim, Parked(held.id))
             return Parked(held.id)
         if self._asking.knows(call.tool):
-            await self._end(claim, call, *self._asking.answer(call, held))
+            await self._store.write(self._settle_answer, claim, call, held)
             return None
         if held.state is not ApprovalState.GRANTED:
             said = f" They said: {held.note}" if held.note else ""
@@ -165,6 +165,12 @@ class Caller:
         await self._store.write(self._approve, claim, call)
         fresh = await self._store.read(calls.get, call.id)
         return await self._one(claim, workspace, fresh) if fresh else None
+
+    def _settle_answer(self, conn: Connection, claim: Claim, call: Call, held: approvals.Approval) -> None:
+        """The owner's answer is the result of the call that asked."""
+        calls.move(conn, call.id, CallState.APPROVED)
+        calls.move(conn, call.id, CallState.RUNNING)
+        self._settle_row(conn, claim, call, *self._asking.answer(call, held), None)
 
     def _approve(self, conn: Connection, claim: Claim, call: Call) -> None:
         _guard(conn, claim)
@@ -277,6 +283,9 @@ class Caller:
         now = self._clock.now_ms()
         text = result.text if len(result.text) <= RESULT_LIMIT else result.text[:RESULT_LIMIT] + "\n… (cut)"
         if not calls.settle(conn, call, wanted, text, result.object_ids, now):
+            held = calls.get(conn, call.id)
+            if held is None or not held.is_settled:
+                raise Stopped(f"stopped: the call {call.id} could not be settled as {wanted}")
             return
         if result.label is not None:
             sessions.lower(conn, claim.task.session, result.label)

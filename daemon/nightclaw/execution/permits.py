@@ -55,6 +55,7 @@ class Gatekeeper:
             event_repo=task.repo,
             own_branch=workspace.branch,
             origin_url=workspace.origin_url,
+            tip=_tip(workspace),
             allowed_hosts=permits.hosts,
         )
         return resolve(tool, args, place)
@@ -95,6 +96,22 @@ def _file_hash(path: str) -> str | None:
     except OSError:
         return None
     return hashlib.sha256(content).hexdigest() if len(content) <= HASHED_BYTES else None
+
+
+def _tip(workspace: Workspace) -> str | None:
+    """The commit the task's branch is at, read from git's own files; None outside a repository."""
+    if workspace.git_dir is None or workspace.branch is None:
+        return None
+    common, ref = workspace.git_dir.parent.parent, f"refs/heads/{workspace.branch}"
+    try:
+        return (common / ref).read_text().strip()
+    except OSError:
+        pass  # no file of its own: packed
+    try:
+        packed = (common / "packed-refs").read_text().splitlines()
+    except OSError:
+        return None
+    return next((line.split()[0] for line in packed if line.endswith(f" {ref}")), None)
 
 
 def label_of_task(task: tasks.Task) -> Label:

@@ -117,6 +117,9 @@ class Runner:
         except asyncio.CancelledError:
             await asyncio.shield(self._store.write(self._interrupt, claim))
             raise
+        except Exception as error:
+            await self._store.write(self._fail, claim, f"stopped by a fault of Nightclaw: {error!r}"[:500])
+            raise
         finally:
             self._nudges.pop(claim.task.id, None)
 

@@ -12,7 +12,7 @@ class Place:
     """home: NIGHTCLAW_HOME. realpath: `os.path.realpath`, follows every link of a path, which need not exist.
     file_hash: a digest of the file at an absolute path, None when there is none. event_subject: the task's own issue
     (`octo/app#5`), event_repo: its repository, own_branch: the task's branch, origin_url: where the configured clone
-    pushes to. allowed_hosts: `docs.python.org`, `*.example.org`.
+    pushes to, tip: the commit its branch is at. allowed_hosts: `docs.python.org`, `*.example.org`.
     """
 
     workspace: Workspace
@@ -24,4 +24,5 @@ class Place:
     event_repo: str | None = None
     own_branch: str | None = None
     origin_url: str | None = None
+    tip: str | None = None
     allowed_hosts: tuple[str, ...] = ()

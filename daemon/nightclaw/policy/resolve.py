@@ -53,7 +53,7 @@ def resolve(tool: str, args: JSONObject, place: Place) -> ResolvedCall:
 def _digest(
     tool: str, args: JSONObject, effects: Sequence[CallEffect], files: Sequence[str], place: Place
 ) -> str:
-    """sha256 over tool, arguments, directory, the content of the files named, and where it would go."""
+    """sha256 over tool, arguments, directory, the content of the files named, and what would go where."""
     paths = dict.fromkeys([*(e.target for e in effects if e.target.startswith("/")), *files])
     hashes = {p: place.file_hash(p) for p in list(paths)[:_MOST_HASHES]}
     space = place.workspace
@@ -70,6 +70,8 @@ def _digest(
             place.event_repo,
         ],
     }
+    if any(e.kind in (Kind.PUSH, Kind.PULL_REQUEST) for e in effects):
+        bound["commit"] = place.tip
     text = json.dumps(bound, sort_keys=True, ensure_ascii=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -214,10 +216,10 @@ def _git(args: JSONObject, place: Place) -> Found:
         return [CallEffect(Kind.NETWORK, Level.OUTWARD, "origin", is_known=bool(origin))], facts
     if action != "push":
         raise Invalid(f"git has no action {action!r}")
-    return _push(args, branch, origin)
+    return _push(args, branch, origin, place.tip)
 
 
-def _push(args: JSONObject, branch: str | None, origin: str | None) -> Found:
+def _push(args: JSONObject, branch: str | None, origin: str | None, tip: str | None) -> Found:
     remote, ref = _text(args, "remote", "origin"), _text(args, "branch", branch or "")
     if not ref:
         raise Invalid("there is no branch to push")
@@ -230,6 +232,7 @@ def _push(args: JSONObject, branch: str | None, origin: str | None) -> Found:
     return [effect], {
         "summary": in_a_line(f"Push {ref} to {remote}"),
         "branch": in_a_line(ref),
+        "commit": in_a_line(tip or "?"),
         "destination": in_a_line(_without_password(origin or "") if remote == "origin" else remote, 400),
         "force": forced,
     }
