@@ -54,6 +54,13 @@ NAMES = (
     "restore.moved",
     "migrate.copied",
     "retention.pruned",
+    "memory.topic_written",
+    "memory.index_written",
+    "redaction.begun",
+    "redaction.rows_cut",
+    "redaction.logs_ready",
+    "redaction.logs_put",
+    "redaction.backups_cut",
 )
 
 _armed, _, _nth = os.environ.get("NIGHTCLAW_FAILPOINT", "").partition(":")
