@@ -35,6 +35,7 @@ class Glancer:
             status=self._status(conn, now),
             recent=[self._line(*row) for row in told],
             found=[self._line(*row) for row in found],
+            searched=bool(glance.words_of(question)),
         )
 
     def _status(self, conn: Connection, now: int) -> list[str]:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from nightclaw.initiative.weighing import Finding, Stance
     from nightclaw.initiative.work import Work
 
+TITLE = 110
+"""What is longer goes into the body too."""
 _REPO = re.compile(r"^[\w.-]+/[\w.-]+$")
 
 
@@ -58,10 +60,10 @@ def _of_batch(
         )
         key = f"ci:{lead.check.repo}:{lead.check.branch}:{lead.first_red}:{'red' if red else 'green'}"
         lines = [f"{lead.check.name} {'failed' if red else 'passed'} at {lead.check.sha[:7]}."]
-    if signal.source in (Source.SCHEDULE, Source.HOOK, Source.FILE) and judgement.goal:
-        lines.insert(0, judgement.goal)
-    elif signal.source is Source.HOOK and signal.attrs.get("prompt"):
-        lines.insert(0, str(signal.attrs["prompt"]))
+    said = judgement.goal or (str(signal.attrs.get("prompt") or "") if signal.source is Source.HOOK else "")
+    if signal.source in (Source.SCHEDULE, Source.HOOK, Source.FILE) and said:
+        lines = [said, f"({signal.title})", *lines] if len(said) > TITLE else [f"({signal.title})", *lines]
+        title = said[:TITLE]
     if verdict is Verdict.PROPOSE:
         title = f"Proposed: {title}"
     if work.reason:

@@ -31,11 +31,13 @@ _ABOUT_ME = re.compile(
 @dataclass(frozen=True, slots=True)
 class Glance:
     """What the records say. status: how things stand, a line each. recent: what was told or done lately.
-    found: rows that have the question's words."""
+    found: rows that have the question's words.
+    searched: it had words worth searching for."""
 
     status: list[str]
     recent: list[str]
     found: list[str]
+    searched: bool = True
 
 
 Look = Callable[[str], Awaitable[Glance]]
@@ -71,7 +73,7 @@ def _answer(question: str, glance: Glance) -> list[str]:
         parts.append(WHAT_I_DO)
     elif glance.found:
         parts.append("From my records, on what you ask:\n" + _bullets(glance.found))
-    elif question.strip():
+    elif glance.searched:
         parts.append("I find nothing in my records with these words.\n")
     if glance.recent:
         parts.append("\nLately:\n" + _bullets(glance.recent))

@@ -8,44 +8,13 @@ from nightclaw.store.schema import decision, notification, signal, task
 
 LOOKED_AT = 5000
 WORD = re.compile(r"[\w./#-]{3,}")
-COMMON = frozenset(
-    [
-        "the",
-        "and",
-        "for",
-        "with",
-        "what",
-        "why",
-        "how",
-        "when",
-        "who",
-        "did",
-        "does",
-        "was",
-        "were",
-        "are",
-        "this",
-        "that",
-        "have",
-        "has",
-        "you",
-        "your",
-        "about",
-        "from",
-        "please",
-        "can",
-        "could",
-        "would",
-        "should",
-        "will",
-        "status",
-        "tell",
-        "show",
-        "happened",
-        "today",
-        "yesterday",
-    ]
+_COMMON = (
+    "the and for with what why how when who did does was "
+    "were are this that have has you your about from please can "
+    "could would should will status tell show happened today yesterday lately overnight "
+    "hello going anything something everything there "
 )
+COMMON = frozenset(_COMMON.split())
 
 
 def words_of(question: str) -> list[str]:
