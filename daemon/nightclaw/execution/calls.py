@@ -21,6 +21,7 @@ from nightclaw.execution.asking import Asking
 from nightclaw.execution.errors import RunClosed, Stopped
 from nightclaw.execution.parking import Parked, park
 from nightclaw.execution.permits import Gatekeeper
+from nightclaw.policy.facts import with_taint
 from nightclaw.store import approvals, calls, effects, events, notifications, runs, sessions
 from nightclaw.store.calls import Call
 from nightclaw.store.db import Connection, Store
@@ -126,7 +127,8 @@ class Caller:
         """Park the task on the owner's word about exactly this call."""
         _guard(conn, claim)
         now, task = self._clock.now_ms(), claim.task
-        facts: dict[str, JSON] = {**resolved.facts, "reason": ruling.reason, "level": int(ruling.level)}
+        label = sessions.label_of(conn, task.session)
+        facts = {**with_taint(resolved.facts, label), "reason": ruling.reason, "level": int(ruling.level)}
         question = approvals.Question(
             "call", task.id, task.session, facts, resolved.digest, call.id, call.tool, call.args
         )
