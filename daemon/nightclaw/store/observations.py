@@ -5,19 +5,21 @@ and after it in the same session, so that a question finds the turn before the a
 """
 
 import json
+import re
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row
 
 from nightclaw.core.errors import Invalid
 from nightclaw.core.secrets import without_secrets
-from nightclaw.core.trust import Trust
-from nightclaw.store import events, terms
+from nightclaw.core.trust import Label, Trust
+from nightclaw.store import events, sessions, terms
 from nightclaw.store.driver import driver
 
 ROLES = frozenset({"owner", "assistant", "world"})
 KINDS = frozenset({"turn", "explicit", "correction", "signal"})
 LONGEST = 20_000
+_REPO = re.compile(r"[\w.-]+/[\w.-]+(?=$|[#@:])")
 _BESIDE = 4_000
 """Characters of a neighbour that are indexed with a row."""
 
@@ -96,6 +98,29 @@ def add(conn: Connection, new: NewObservation) -> int:
             db.execute(_SET_NEXT, (text[:_BESIDE], held[0]))
     db.execute(_INSERT_FTS, (new.cursor, text, before, terms.date_words(new.at)))
     return new.cursor
+
+
+def answered(
+    conn: Connection, cursor: int, text: str, session: str, task: str, now: int, repo: str | None
+) -> None:
+    """Keep an assistant's answer under its session's label. cursor: of its `turn.finished`; repo: of its task."""
+    if not text.strip():
+        return
+    label = sessions.label_of(conn, session)
+    home = home_of(label, repo)
+    origins = tuple(sorted(label.origins))[:20]
+    new = NewObservation(
+        cursor, now, "assistant", "turn", text, label.trust, label.private, home, origins, session, task
+    )
+    add(conn, new)
+
+
+def home_of(label: Label, repo: str | None) -> str | None:
+    """The repository private words belong to; None when they are of several, then only the owner sees them."""
+    if not label.private or repo is not None:
+        return repo
+    homes = {found[0] for origin in label.origins if (found := _REPO.match(origin))}
+    return homes.pop() if len(homes) == 1 else None
 
 
 def get(conn: Connection, cursors: list[int]) -> list[Observation]:
