@@ -147,30 +147,30 @@ def list_(
     where, values = _in("state", [str(s) for s in states])
     if topic is not None:
         where, values = f"{where} AND topic = ?", [*values, topic]
-    return _query(conn, f"{where} AND n > ? ORDER BY n LIMIT ?", [*values, after, limit])
+    return matching(conn, f"{where} AND n > ? ORDER BY n LIMIT ?", [*values, after, limit])
 
 
 def of_topic(
     conn: Connection, topic: str, states: Sequence[MemoryState] = (MemoryState.ACTIVE,)
 ) -> list[Memory]:
     where, values = _in("state", [str(s) for s in states])
-    return _query(conn, f"topic = ? AND {where} ORDER BY n", [topic, *values])
+    return matching(conn, f"topic = ? AND {where} ORDER BY n", [topic, *values])
 
 
 def by_key(conn: Connection, fact_key: str, states: Sequence[MemoryState] = LIVE) -> list[Memory]:
     """What is said about this key, newest observation last. Every scope: the caller compares `private` and `repo`."""
     where, values = _in("state", [str(s) for s in states])
-    return _query(conn, f"fact_key = ? AND {where} ORDER BY observed_at, n", [fact_key, *values])
+    return matching(conn, f"fact_key = ? AND {where} ORDER BY observed_at, n", [fact_key, *values])
 
 
 def since(conn: Connection, cursor: int, limit: int = 500) -> list[Memory]:
     """Memories that rest on something after `cursor`, oldest first."""
     where = "id IN (SELECT memory_id FROM memory_source WHERE cursor > ?) ORDER BY n LIMIT ?"
-    return _query(conn, where, [cursor, limit])
+    return matching(conn, where, [cursor, limit])
 
 
 def of_source(conn: Connection, cursor: int) -> list[Memory]:
-    return _query(conn, "id IN (SELECT memory_id FROM memory_source WHERE cursor = ?) ORDER BY n", [cursor])
+    return matching(conn, "id IN (SELECT memory_id FROM memory_source WHERE cursor = ?) ORDER BY n", [cursor])
 
 
 def counts(conn: Connection) -> dict[str, int]:
@@ -350,7 +350,8 @@ def _in(column: str, values: Sequence[str]) -> tuple[str, list[object]]:
     return f"{column} IN ({', '.join('?' * len(values))})", list(values)
 
 
-def _query(conn: Connection, where: str, values: Sequence[object]) -> list[Memory]:
+def matching(conn: Connection, where: str, values: Sequence[object]) -> list[Memory]:
+    """Rows that a condition of the store's own choosing fits."""
     return [
         _memory(r)
         for r in conn.exec_driver_sql(f"SELECT {_COLUMNS} FROM memory WHERE {where}", tuple(values))
