@@ -17,7 +17,7 @@ from tests.e2e.homes import standard
 from tests.fakes.github_api import FakeGitHub
 from tests.fakes.sink import Sink
 
-# Lives that end in the named order on one home. `:2` is the second pass.
+# Deaths in the named order on one home. `:2` is the second pass. At most one a home takes a running task along.
 LIVES = [
     [
         "ingress.received",
@@ -26,11 +26,12 @@ LIVES = [
         "store.after_commit:15",
         "scheduler.claimed",
     ],
-    ["initiative.before_decide:2", "initiative.decided:2", "diary.before_write:2", "diary.written:2"],
+    ["initiative.before_decide:2", "initiative.decided:2", "runner.before_model"],
     ["outbox.before_send", "outbox.sent", "outbox.settled", "outbox.sent:2"],
-    ["runner.before_model", "files.before_emit", "files.emitted", "runner.after_model"],
-    ["runner.step_saved", "poll.before_emit", "poll.emitted", "runner.before_finish"],
+    ["files.before_emit", "files.emitted", "runner.after_model"],
+    ["poll.before_emit", "poll.emitted", "runner.step_saved"],
     ["schedule.before_fire", "schedule.fired", "tick.before_emit:2", "tick.emitted:2"],
+    ["diary.before_write:2", "diary.written:2", "runner.before_finish"],
     ["boot.locked", "boot.recovered", "boot.locked", "boot.recovered"],
 ]
 # Passed by a client's process, not the daemon's: see below.

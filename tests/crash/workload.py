@@ -210,7 +210,7 @@ class Workload:
                 f"I1, I2: {chat['text']} is heard {heard.count(chat['text'])} times"
             )
             if chat["task"]:
-                assert tasks[chat["task"]]["state"] == "done"
+                assert tasks[chat["task"]]["state"] == "done", f"I1: never answered: {tasks[chat['task']]}"
 
     def _nothing_twice(self) -> None:
         keys = Counter((row["source"], row["dedupe_key"]) for row in self.daemon.items("/v1/signals"))
