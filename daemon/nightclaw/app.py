@@ -110,8 +110,9 @@ class App:
         offline_model = offline.build({}, {"look": glancer})
         self.agent = Agent(self, self.listening.api, offline_model, self._publish, self._day_of)
         self.desk = Desk(
-            self.store, self.clock, self.presence, self.agent.runner, self.stance, self._switched
-        )
+            self.store, self.clock, self.presence, self.agent.runner, self.stance, self._switched,
+            lambda: self.config.tz,
+        )  # fmt: skip
         self.safe_mode: str | None = None
         self.scheduler: Scheduler | None = None
 

@@ -1,6 +1,7 @@
 """The owner's desk: everything the owner can ask of the running daemon that is more than reading rows."""
 
 from collections.abc import Callable, Mapping
+from datetime import tzinfo
 
 from nightclaw import answering
 from nightclaw.answering import Given
@@ -14,6 +15,8 @@ from nightclaw.execution.runner import Runner
 from nightclaw.initiative import backtest, chat
 from nightclaw.initiative.decide import Stance
 from nightclaw.initiative.presence import Presence
+from nightclaw.memory import capture
+from nightclaw.memory.capture import OwnerTurn, Scope
 from nightclaw.store import approvals, settings, tasks
 from nightclaw.store.db import Connection, Store
 
@@ -41,6 +44,7 @@ class Desk:
         runner: Runner,
         stance: Callable[[], Stance],
         changed: Callable[[], None],
+        tz: Callable[[], tzinfo],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -48,6 +52,7 @@ class Desk:
         self._runner = runner
         self._stance = stance
         self._changed = changed
+        self._tz = tz
         self.paused_at: int | None = None
         self.overrides: dict[str, bool] = {}
 
@@ -66,13 +71,17 @@ class Desk:
     async def chat(self, message: ChatMessage) -> JSONObject:
         self._presence.touch(self._clock.now_ms())
         stance, now = self._stance(), self._clock.now_ms()
-        taken = await self._store.write(
-            chat.take,
-            chat.ChatMessage(message.key, message.text, message.session, message.priority),
-            stance.rules.version,
-            stance.presence,
-            now,
-        )
+        given = chat.ChatMessage(message.key, message.text, message.session, message.priority)
+
+        def take(conn: Connection) -> chat.ChatTaken:
+            taken = chat.take(conn, given, stance.rules.version, stance.presence, now)
+            task = tasks.get(conn, taken.task) if taken.task else None
+            scope = Scope(task.repo, task.private) if task is not None and task.private else Scope()
+            turn = OwnerTurn(taken.cursor, given.text, taken.session, taken.task, scope)
+            capture.owner_said(conn, turn, now, self._tz())
+            return taken
+
+        taken = await self._store.write(take)
         if taken.interrupt and taken.task:
             self._runner.nudge(taken.task)
         return {

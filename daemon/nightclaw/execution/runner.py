@@ -32,7 +32,7 @@ from nightclaw.execution.errors import RunClosed, Stopped
 from nightclaw.execution.parking import MODELS, OWNER, Parked, park
 from nightclaw.execution.places import Places
 from nightclaw.execution.purse import Purse
-from nightclaw.store import calls, events, runs, sessions, tasks
+from nightclaw.store import calls, events, observations, runs, sessions, tasks
 from nightclaw.store.calls import Call
 from nightclaw.store.db import Connection, Store
 from nightclaw.store.runs import Claim, StepRow
@@ -40,6 +40,7 @@ from nightclaw.store.runs import Claim, StepRow
 Publish = Callable[[str, str, str, dict[str, JSON]], None]
 """(kind, task, session, data): an ephemeral frame for whoever follows."""
 TURNS_AN_HOUR = 30
+OFFLINE = "offline"
 HOUR_MS = 3_600_000
 TRY_AGAIN_MS = 10 * 60 * 1000
 
@@ -129,7 +130,7 @@ class Runner:
         if turn is None:
             return True
         if turn.answered is not None:
-            return await self._conclude(claim, workspace, turn.answered, "end_turn")
+            return await self._conclude(claim, workspace, model, turn.answered, "end_turn")
         if any(not c.is_settled for c in turn.calls):
             return await self._act(claim, workspace, turn.calls, nudge)
         content: list[JSONObject] = calls.results(turn.calls)
@@ -154,7 +155,7 @@ class Runner:
         text = context.text_of(reply.content)
         if reply.stop_reason == "max_tokens":
             text += "\n(the answer was cut at its longest allowed length)"
-        return await self._conclude(claim, workspace, text, reply.stop_reason)
+        return await self._conclude(claim, workspace, model, text, reply.stop_reason)
 
     async def _act(self, claim: Claim, workspace: Workspace, found: list[Call], nudge: asyncio.Event) -> bool:
         """Settle the calls of a step; True when the task was parked on one. A cancel or a `now` stops between them."""
@@ -230,10 +231,13 @@ class Runner:
         )
         self._publish(kind, claim.task.id, claim.task.session, data)
 
-    async def _conclude(self, claim: Claim, workspace: Workspace, text: str, reason: str) -> bool:
+    async def _conclude(
+        self, claim: Claim, workspace: Workspace, model: Model, text: str, reason: str
+    ) -> bool:
         """Verify what was made, then close the turn; False when more came in meanwhile."""
         verdict = await self._places.verify(claim.task, workspace)
-        return await self._store.write(self._finish, claim, text, reason, verdict)
+        is_new = model.name != OFFLINE  # that one only repeats what is stored
+        return await self._store.write(self._finish, claim, text, reason, verdict, is_new)
 
     async def _provider_failed(self, claim: Claim, error: ProviderError) -> None:
         """A chat is told at once; other work waits for a passing fault and fails for a lasting one."""
@@ -303,17 +307,22 @@ class Runner:
         calls.request(conn, step_id, task.id, context.uses_of(reply.content), now)
         if turn.items:
             tasks.mark_read(conn, task.id, turn.items[-1].seq, now)
-        spent = reply.calls or ([ModelCall(reply.model, reply.usage)] if reply.model != "offline" else [])
+        spent = reply.calls or ([ModelCall(reply.model, reply.usage)] if reply.model != OFFLINE else [])
         self._purse.settle(conn, reservation, tuple(spent))
         return calls.of_step(conn, step_id)
 
-    def _finish(self, conn: Connection, claim: Claim, text: str, reason: str, verified: bool | None) -> bool:
+    def _finish(
+        self, conn: Connection, claim: Claim, text: str, reason: str, verified: bool | None, is_new: bool
+    ) -> bool:
         """Close the turn; False when more came in meanwhile and the loop goes on."""
         now, task = self._clock.now_ms(), claim.task
         if not runs.is_running(conn, claim.run_id):
             raise RunClosed
         usage = runs.usage_of_task(conn, task.id)
-        _tell_turn(conn, claim, text, usage, now)
+        told = _tell_turn(conn, claim, text, usage, now)
+        if is_new:
+            repo = task.repo if task.private else None
+            observations.answered(conn, told, text, task.session, task.id, now, repo)
         if tasks.unread(conn, task.id):
             return False
         runs.end(conn, claim.run_id, RunState.COMPLETED, reason, now)
@@ -342,8 +351,9 @@ class Runner:
 
 def _tell_turn(
     conn: Connection, claim: Claim, text: str, usage: Usage, now: int, error: str | None = None
-) -> None:
+) -> int:
+    """Say that the turn is over; the cursor of the event."""
     data: dict[str, JSON] = {"task": claim.task.id, "text": text, "usage": usage.as_json()}
     if error is not None:
         data["error"] = error
-    events.append(conn, "turn.finished", now, data, task=claim.task.id, session=claim.task.session)
+    return events.append(conn, "turn.finished", now, data, task=claim.task.id, session=claim.task.session)

@@ -11,7 +11,7 @@ from nightclaw.core.ids import new_id
 from nightclaw.core.ports import Usage
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON, Signal, Source, Verdict, final_verdict, lower
-from nightclaw.initiative import notes
+from nightclaw.initiative import heard, notes
 from nightclaw.initiative.judgement import Judgement
 from nightclaw.initiative.weighing import Finding, Stance, Weighed, weigh
 from nightclaw.initiative.work import Work, start_work
@@ -131,7 +131,9 @@ def _write(
         "notification_id": notification_id,
         "created_at": now,
     }
-    signals.decide(conn, row, list(weighed.signal_ids))
+    told = signals.decide(conn, row, list(weighed.signal_ids))
+    if verdict.rank >= Verdict.NOTIFY.rank and not stance.shadow:
+        heard.keep(conn, lead.signal, told, work.task_id, now)
 
 
 def _settled(judgement: Judgement, limit: Verdict, opinion: Opinion | None) -> tuple[Judgement, Verdict]:

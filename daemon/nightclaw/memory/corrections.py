@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from nightclaw.memory import keys, values
 
 LONGEST = 600
-_OWN_WORDS = 1_500
+_OWN_WORDS, _PASTED = 1_500, 20_000
 _FENCE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)", re.DOTALL)
 _QUOTE = re.compile(r"(?m)^\s*(?:>|\||\$ |# |\+\+\+|---|@@).*$")
 _KEEP = re.compile(
@@ -76,6 +76,8 @@ class Learned:
 
 def learned_of(text: str, before: str = "") -> list[Learned]:
     """What an owner's message asks to keep, at most three things. before: what the assistant said last."""
+    if len(text) > _PASTED:
+        return []
     own = _QUOTE.sub("", _FENCE.sub("", text)).strip()
     if not own or len(own) > 3 * _OWN_WORDS:
         return []
