@@ -138,9 +138,13 @@ class Daemon:
     """One home and the daemon that runs on it, now and again."""
 
     def __init__(
-        self, config: str | None = None, env: Mapping[str, str] | None = None, home: Path | None = None
+        self,
+        config: str | None = None,
+        env: Mapping[str, str] | None = None,
+        home: Path | None = None,
+        scratch: Path | None = None,
     ):
-        self.scratch = short_folder()
+        self.scratch = scratch or short_folder()
         self.home = home or self.scratch / "h"
         self.owner_home = self.scratch / "owner"
         self.owner_home.mkdir()
