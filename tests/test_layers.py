@@ -45,6 +45,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "diary": DOOR,
     "outbox": DOOR,
     "memory": DOOR,
+    "redaction": DOOR | {"admin", "configfile"},  # our own backups are opened as `restore` opens them
+    "remembering": ALL,  # memory, its files, recall and dreams, composed
     "dream": DOOR,
     "mcp": DOOR,
     "initiative": HALF,

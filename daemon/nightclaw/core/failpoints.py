@@ -54,6 +54,8 @@ NAMES = (
     "restore.moved",
     "migrate.copied",
     "retention.pruned",
+    "dream.before_commit",
+    "dream.committed",
     "memory.topic_written",
     "memory.index_written",
     "redaction.begun",

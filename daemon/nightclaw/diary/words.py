@@ -97,6 +97,11 @@ def _note_sent(e: Entry) -> str:
     return f"sent to {_shown(names)}: {_shown(e.data.get('title'))}"
 
 
+def _redacted(e: Entry) -> str:
+    counts = ", ".join(f"{e.data.get(k)} {k}" for k in ("rows", "lines", "files", "backups") if e.data.get(k))
+    return f"you had a text redacted: {counts or 'it was nowhere'}"
+
+
 def _started(e: Entry) -> str:
     unclean = "" if e.data.get("clean", True) else " after an unclean stop"
     requeued = e.data.get("requeued")
@@ -118,6 +123,7 @@ KINDS: dict[str, Callable[[Entry], str | None]] = {
     "approval.resolved": _approval_resolved,
     "notification.queued": _note_queued,
     "notification.sent": _note_sent,
+    "memory.redacted": _redacted,
     "daemon.started": _started,
     "daemon.stopping": _stopping,
 }

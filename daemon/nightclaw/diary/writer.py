@@ -7,8 +7,9 @@ back to an earlier day when the clock does, and `verify` names the first line th
 """
 
 import asyncio
+import contextlib
 import errno
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
@@ -46,6 +47,7 @@ class Diary:
         self._zone = zone
         self._problems = problems
         self._at: Head | None = None  # None: what the files hold is to be read again
+        self._turn = asyncio.Lock()
         self._file_free = asyncio.Event()
         self._file_free.set()
         self._saved = 0
@@ -73,6 +75,20 @@ class Diary:
 
     async def catch_up(self) -> int:
         """Write every event that has no line yet; returns how many lines. Raises OSError."""
+        async with self._turn:
+            return await self._catch_up()
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """The files stand still meanwhile; afterwards they are read again, from the store's head on."""
+        async with self._turn:
+            await self._file_free.wait()
+            try:
+                yield
+            finally:
+                self._at = None
+
+    async def _catch_up(self) -> int:
         if self._at is None:
             await self._find_place()
         written = 0

@@ -21,6 +21,8 @@ KINDS = (
     "memory.added",
     "memory.superseded",
     "memory.retired",
+    "memory.moved",
+    "memory.redacted",
     "dream.started",
     "dream.finished",
     "notification.queued",

@@ -50,10 +50,10 @@ class Page:
 
 
 def head(conn: Connection) -> Head | None:
-    return _head(settings.get(conn, _KEY))
+    return of_json(settings.get(conn, _KEY))
 
 
-def _head(value: JSON) -> Head | None:
+def of_json(value: JSON) -> Head | None:
     if not isinstance(value, dict):
         return None
     cursor, line, day, size = (value.get(k) for k in ("cursor", "hash", "day", "size"))
@@ -68,13 +68,11 @@ def place(conn: Connection) -> tuple[Head | None, int]:
 
 
 def save_head(conn: Connection, wanted: Head) -> None:
-    value: dict[str, JSON] = {
-        "cursor": wanted.cursor,
-        "hash": wanted.hash,
-        "day": wanted.day,
-        "size": wanted.size,
-    }
-    settings.put(conn, _KEY, value)
+    settings.put(conn, _KEY, as_json(wanted))
+
+
+def as_json(head: Head) -> dict[str, JSON]:
+    return {"cursor": head.cursor, "hash": head.hash, "day": head.day, "size": head.size}
 
 
 def head_of_file(database: Path) -> Head | None:
@@ -82,7 +80,7 @@ def head_of_file(database: Path) -> Head | None:
     with contextlib.suppress(sqlite3.Error, ValueError):
         with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
             row = connection.execute("SELECT value FROM meta WHERE key = ?", (_KEY,)).fetchone()
-            return _head(json.loads(row[0])) if row else None
+            return of_json(json.loads(row[0])) if row else None
     return None
 
 

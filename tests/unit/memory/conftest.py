@@ -76,7 +76,9 @@ class Desk:
 
     async def active(self) -> dict[str, Memory]:
         """The active rows by their words."""
-        found = await self.store.read(lambda conn: memories.list_(conn, states=[MemoryState.ACTIVE], limit=500))
+        found = await self.store.read(
+            lambda conn: memories.list_(conn, states=[MemoryState.ACTIVE], limit=500)
+        )
         return {m.text: m for m in found}
 
     def path(self, topic: str = "deploys") -> Path:

@@ -49,7 +49,9 @@ async def test_a_removed_bullet_is_retired_for_good(desk: Desk) -> None:
 async def test_a_new_bullet_is_added_and_gets_its_id(desk: Desk) -> None:
     await desk.keep("old")
     await desk.step()
-    desk.save(desk.text() + "\nA thought of mine.\n\n* I never deploy on Mondays (when: planning a release)\n")
+    desk.save(
+        desk.text() + "\nA thought of mine.\n\n* I never deploy on Mondays (when: planning a release)\n"
+    )
     await desk.step()
     made = (await desk.active())["I never deploy on Mondays"]
     assert (made.trust, made.topic, made.applies) == (Trust.OWNER, "deploys", "planning a release")
@@ -112,7 +114,14 @@ async def test_an_edit_while_a_dream_commits_wins(desk: Desk) -> None:
 
 def _like(text: str, sources: list[int]) -> memories.NewMemory:
     return memories.NewMemory(
-        text, "project", "deploys", Trust.DAEMON, sources, "dream", 1_795_000_000_000, state=MemoryState.ACTIVE
+        text,
+        "project",
+        "deploys",
+        Trust.DAEMON,
+        sources,
+        "dream",
+        1_795_000_000_000,
+        state=MemoryState.ACTIVE,
     )
 
 
@@ -271,7 +280,9 @@ async def test_a_private_repositorys_page_is_its_own(desk: Desk) -> None:
     desk.save(desk.text(page) + "- the door is red\n", page)
     await desk.step()
     made = (await desk.active())["the door is red"]
-    assert made.private and made.repo == "octo/secret" and (await desk.row(private)).state is MemoryState.ACTIVE
+    assert (
+        made.private and made.repo == "octo/secret" and (await desk.row(private)).state is MemoryState.ACTIVE
+    )
 
 
 async def test_a_save_that_slips_in_is_not_overwritten(desk: Desk, tmp_path: Path) -> None:

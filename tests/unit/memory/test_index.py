@@ -52,7 +52,9 @@ async def test_a_private_repository_is_only_named_and_told_at_home(desk: Desk) -
 async def test_however_much_is_remembered_it_keeps_its_cap(desk: Desk) -> None:
     def fill(conn: Connection) -> None:
         for n in range(1200):
-            row = new(f"{n} {'ü' * 120}", f"topic-{n % 600}", kind="user" if n % 3 else "project", trust=Trust.OWNER)
+            row = new(
+                f"{n} {'ü' * 120}", f"topic-{n % 600}", kind="user" if n % 3 else "project", trust=Trust.OWNER
+            )
             memories.save(conn, row, Said("owner"), 1_795_000_000_000 + n)
 
     await desk.store.write(fill)

@@ -9,6 +9,20 @@ from nightclaw.memory.markdown import KEEP, Frame, Row, body, headed, parse, tak
 
 FRAME = Frame("Deploys", "", "0123456789ab")
 A, B, C, D = (f"mem_01J0000000000000000000000{c}" for c in "ABCD")
+LINES = (
+    *(
+        "# Heading\n",
+        "\n",
+        "prose of mine\n",
+        f"- one ^{A}\n",
+        "* two\n",
+        "  more of it\n",
+        "  - inner\n",
+        "```\n",
+    ),
+    *("- in code\n", "<!-- note -->\n", "> quote\n", "| a | b |\n", "1. numbered\n", f"+ three ^{B}\r\n"),
+    *("\tdeep\n", "- \n", "---\n", "last line"),
+)
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=80)
 
 
@@ -31,10 +45,7 @@ def test_what_is_woven_reads_back(texts: list[str]) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from([
-    "# Heading\n", "\n", "prose of mine\n", f"- one ^{A}\n", "* two\n", "  more of it\n", "  - inner\n", "```\n", "- in code\n",
-    "<!-- note -->\n", "> quote\n", "| a | b |\n", "1. numbered\n", f"+ three ^{B}\r\n", "\tdeep\n", "- \n", "---\n", "last line",
-]), max_size=14))  # fmt: skip
+@given(st.lists(st.sampled_from(LINES), max_size=14))
 def test_nothing_of_the_owner_changes_when_rows_come_and_go(lines: list[str]) -> None:
     text = "".join(lines)
     parsed = parse(text)

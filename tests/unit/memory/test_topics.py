@@ -1,4 +1,4 @@
-"""The files follow the rows: whole before they are named, in place, gone with their last row, the same after an undo."""
+"""Files follow rows: whole before they are named, in place, gone with their last row, the same after an undo."""
 
 import asyncio
 import os
@@ -76,7 +76,9 @@ async def test_a_page_goes_with_its_last_row_and_stays_with_the_owners_words(des
     await desk.step()
     now = desk.clock.now_ms()
     for gone in (one, two):
-        await desk.store.write(lambda conn, gone=gone: memories.retire(conn, gone, "owner", now, tombstone=True))
+        await desk.store.write(
+            lambda conn, gone=gone: memories.retire(conn, gone, "owner", now, tombstone=True)
+        )
     await desk.step()
     assert not desk.path("fleeting").exists() and named(desk.home) == []
     assert "My own words." in desk.text("noted") and "also" not in desk.text("noted")
@@ -115,7 +117,10 @@ async def test_a_title_and_hint_changed_in_the_index_are_the_topics(desk: Desk) 
     await desk.keep("tag first")
     await desk.step()
     line = next(x for x in desk.index.read_text().splitlines() if "topics/deploys" in x)
-    desk.save(desk.index.read_text().replace(line, "- [Shipping](topics/deploys.md) (1): before a release"), path=desk.index)
+    desk.save(
+        desk.index.read_text().replace(line, "- [Shipping](topics/deploys.md) (1): before a release"),
+        path=desk.index,
+    )
     await desk.step()
     assert desk.text().startswith("# Shipping\n") and "When to look: before a release" in desk.text()
     assert "- [Shipping](topics/deploys.md) (1): before a release" in desk.index.read_text()
@@ -135,6 +140,10 @@ async def test_what_the_owner_writes_in_the_index_stays_and_is_in_the_prompt(des
     assert (await desk.store.read(index.index_text)).endswith("Always answer in German.")
 
 
+POINTS = (
+    *("memory.topic_written:1", "memory.topic_written:3", "memory.index_written:1", "memory.index_written:2"),
+    *("store.before_commit:1", "store.after_commit:2"),
+)
 CHILD = """
 import asyncio, sys
 from pathlib import Path
@@ -156,8 +165,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("point", ["memory.topic_written:1", "memory.topic_written:3", "memory.index_written:1",
-                                   "store.before_commit:1", "store.after_commit:2", "memory.index_written:2"])  # fmt: skip
+@pytest.mark.parametrize("point", POINTS)
 async def test_at_no_kill_the_index_names_a_topic_that_is_not_whole(desk: Desk, point: str) -> None:
     for n in range(3):
         await desk.keep(f"fact {n}", f"topic-{n}")
@@ -171,12 +179,16 @@ async def test_at_no_kill_the_index_names_a_topic_that_is_not_whole(desk: Desk, 
     await desk.store.close()
     env = {**os.environ, "PYTHONPATH": str(DAEMON), "NIGHTCLAW_FAILPOINT": point}
     command = [sys.executable, "-c", CHILD, str(desk.home)]
-    ran = await asyncio.to_thread(subprocess.run, command, env=env, capture_output=True, text=True, timeout=60)
+    ran = await asyncio.to_thread(
+        subprocess.run, command, env=env, capture_output=True, text=True, timeout=60
+    )
     assert ran.returncode in (-signal.SIGKILL, 0), ran.stderr
     for name in named(desk.home):
         assert "^mem_" in desk.text(name) and desk.text(name).endswith("\n")
     del env["NIGHTCLAW_FAILPOINT"]
-    ran = await asyncio.to_thread(subprocess.run, command, env=env, capture_output=True, text=True, timeout=60)
+    ran = await asyncio.to_thread(
+        subprocess.run, command, env=env, capture_output=True, text=True, timeout=60
+    )
     assert ran.returncode == 0, ran.stderr
     assert named(desk.home) == ["topic-1", "topic-2", "topic-3", "topic-4"]
     assert desk.text("topic-1").count("by hand ^mem_") == 1 and "newer 3" in desk.text("topic-4")
@@ -185,6 +197,16 @@ async def test_at_no_kill_the_index_names_a_topic_that_is_not_whole(desk: Desk, 
 
 
 async def test_pages_of_repositories_do_not_share_a_name() -> None:
-    repos = ["octo/app", "octo/app-x", "octo-app/x", "octo/app.x", "octo/app_x", "octo/" + "x" * 80, "octo/" + "x" * 81]
+    repos = [
+        "octo/app",
+        "octo/app-x",
+        "octo-app/x",
+        "octo/app.x",
+        "octo/app_x",
+        "octo/" + "x" * 80,
+        "octo/" + "x" * 81,
+    ]
     assert len({topics.page_name("t", True, r) for r in repos}) == len(repos)
-    assert topics.page_name("t", True, "octo/app") == "repo-octo-app" == topics.page_name("u", True, "Octo/App")
+    assert (
+        topics.page_name("t", True, "octo/app") == "repo-octo-app" == topics.page_name("u", True, "Octo/App")
+    )
