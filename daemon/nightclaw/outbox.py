@@ -26,6 +26,7 @@ from nightclaw.store.notifications import Notification
 
 T = TypeVar("T")
 
+HEARS = frozenset({"notification.queued", "notification.sent"})
 LONGEST_WAIT_S = 30.0
 RETRY_S = (30.0, 120.0, 600.0, 1800.0, 3600.0)
 GIVE_UP_MS = 24 * 3600 * 1000
@@ -144,7 +145,7 @@ class Outbox:
             if lane.next_at > now:
                 wait_s = min(wait_s, lane.next_at - now)
         waits = [
-            asyncio.ensure_future(self._store.head.wait_past(head, wait_s)),
+            asyncio.ensure_future(self._store.head.wait_past(head, wait_s, HEARS)),
             asyncio.ensure_future(self._nudged.wait()),
         ]
         try:

@@ -16,6 +16,11 @@ from nightclaw.store.db import Store
 from nightclaw.store.tasks import Task
 
 LONGEST_SLEEP_S = 30.0
+MAKES_READY = frozenset(
+    {"task.created", "task.parked", "task.finished", "turn.finished", "approval.resolved", "signal.received",
+     "decision.made"}
+)  # fmt: skip
+"""What may have made a task ready; the steps of a run are not among them. `Head.wake` tells of the rest."""
 RETRY_S = 5.0
 
 
@@ -122,7 +127,7 @@ class Scheduler:
             )
 
     async def _wait(self, cursor: int, wait_s: float) -> None:
-        woken = asyncio.ensure_future(self._store.head.wait_past(cursor, wait_s))
+        woken = asyncio.ensure_future(self._store.head.wait_past(cursor, wait_s, MAKES_READY))
         freed = asyncio.ensure_future(self._freed.wait())
         await asyncio.wait({woken, freed}, return_when=asyncio.FIRST_COMPLETED)
         for waiting in (woken, freed):

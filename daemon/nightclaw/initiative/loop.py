@@ -16,6 +16,7 @@ from nightclaw.initiative.decide import NeedsTriage, Stance, decide
 from nightclaw.store import signals
 from nightclaw.store.db import Connection, Store
 
+HEARS = frozenset({"signal.received", "decision.made"})
 LONGEST_WAIT_MS = 5_000
 SUBJECTS_A_PASS = 16
 ASKED_AT_ONCE = 32
@@ -72,7 +73,7 @@ class Initiative:
             raise
         except StoreUnavailable:
             wait_s = RETRY_S
-        await self._store.head.wait_past(cursor, wait_s)
+        await self._store.head.wait_past(cursor, wait_s, HEARS)
 
     async def decide_due(self) -> int:
         """Decide up to 16 subjects that are due, in one transaction; how many were looked at.

@@ -10,7 +10,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
@@ -40,41 +40,60 @@ class Head:
 
     def __init__(self) -> None:
         self.cursor = 0
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._newest: dict[str, int] = {}
+        self._waiters: dict[asyncio.Future[None], frozenset[str] | None] = {}
 
-    def publish(self, cursor: int) -> None:
-        if cursor > self.cursor:
-            self.cursor = cursor
-            self.wake()
+    def publish(self, cursor: int, kinds: Collection[str] = ()) -> None:
+        """There are events up to `cursor`; kinds: of those that are new."""
+        if cursor <= self.cursor:
+            return
+        self.cursor = cursor
+        for kind in kinds:
+            self._newest[kind] = cursor
+        for waiter, wanted in list(self._waiters.items()):
+            if wanted is None or not wanted.isdisjoint(kinds):
+                self._let_go(waiter)
 
     def wake(self) -> None:
         """Have every waiter look again, without a new event: a pause, a reload, a feature was changed."""
-        waiters, self._waiters = self._waiters, set()
-        for w in waiters:
-            if not w.done():
-                w.set_result(None)
+        for waiter in list(self._waiters):
+            self._let_go(waiter)
 
-    async def wait_past(self, cursor: int, timeout_s: float) -> bool:
-        """True when an event newer than `cursor` exists; False after `timeout_s` seconds, or when woken without."""
-        if self.cursor > cursor:
+    def _let_go(self, waiter: asyncio.Future[None]) -> None:
+        self._waiters.pop(waiter, None)
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def _is_past(self, cursor: int, kinds: frozenset[str] | None) -> bool:
+        if kinds is None:
+            return self.cursor > cursor
+        return any(self._newest.get(kind, 0) > cursor for kind in kinds)
+
+    async def wait_past(self, cursor: int, timeout_s: float, kinds: frozenset[str] | None = None) -> bool:
+        """True when an event (of these kinds) newer than `cursor` exists; False after `timeout_s` seconds, or when
+        woken without one."""
+        if self._is_past(cursor, kinds):
             return True
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
+        self._waiters[waiter] = kinds
         try:
             async with asyncio.timeout(timeout_s):
                 await waiter
         except TimeoutError:
             return False
         finally:
-            self._waiters.discard(waiter)
-        return self.cursor > cursor
+            self._waiters.pop(waiter, None)
+        return self._is_past(cursor, kinds)
 
 
 class _Job:
-    __slots__ = ("call", "error", "future", "result")
+    __slots__ = ("call", "error", "future", "is_alone", "result")
 
-    def __init__(self, call: Callable[[Connection], object], future: asyncio.Future[object]) -> None:
+    def __init__(
+        self, call: Callable[[Connection], object], future: asyncio.Future[object], *, is_alone: bool = False
+    ) -> None:
         self.call = call
+        self.is_alone = is_alone
         self.future = future
         self.result: object = None
         self.error: BaseException | None = None
@@ -218,6 +237,14 @@ class Store:
         finally:
             self._waiting -= 1
 
+    async def alone(self, f: Callable[[Connection], T]) -> T:
+        """Run `f(conn)` in the writer with no transaction open: to write the file anew. Raises as `write`."""
+        if self._closing or self._loop is None:
+            raise StoreClosed("the daemon is stopping")
+        future: asyncio.Future[object] = self._loop.create_future()
+        self._queue.put(_Job(f, future, is_alone=True))
+        return cast(T, await future)
+
     async def offer(self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`write`, but raises StoreBusy at once when the queue is full: for callers that can be told to retry."""
         if self._waiting >= QUEUE_LIMIT:
@@ -262,13 +289,14 @@ class Store:
 
     def _write_loop(self) -> None:
         engine = writer_engine(self.path)
+        waiting: _Job | None = None
         try:
             while True:
-                first = self._queue.get()
+                first, waiting = waiting or self._queue.get(), None
                 if first is None:
                     break
                 jobs, stop = [first], False
-                while len(jobs) < BATCH:
+                while len(jobs) < BATCH and not first.is_alone:
                     try:
                         more = self._queue.get_nowait()
                     except queue.Empty:
@@ -276,8 +304,12 @@ class Store:
                     if more is None:
                         stop = True
                         break
+                    if more.is_alone:
+                        waiting = more
+                        break
                     jobs.append(more)
-                if not self._run_batch(engine, jobs):
+                run = self._run_alone if first.is_alone else self._run_batch
+                if not run(engine, jobs):
                     engine.dispose()
                     engine = writer_engine(self.path)
                 self._unchecked += len(jobs)
@@ -290,11 +322,11 @@ class Store:
 
     def _run_batch(self, engine: Engine, jobs: list[_Job]) -> bool:
         """One transaction for all jobs. False when the disk failed and the connection must be reopened."""
-        head = 0
+        head, kinds = 0, frozenset[str]()
         try:
             with engine.connect() as conn:
                 conn.exec_driver_sql("BEGIN IMMEDIATE")
-                conn.info["head"] = 0
+                conn.info["head"], conn.info["kinds"] = 0, set[str]()
                 alone = len(jobs) == 1
                 for job in jobs:
                     if not alone:
@@ -314,12 +346,24 @@ class Store:
                     failpoints.hit("store.before_commit")
                     conn.exec_driver_sql("COMMIT")
                     failpoints.hit("store.after_commit")
-                    head = int(conn.info["head"])
+                    head, kinds = int(conn.info["head"]), frozenset(conn.info["kinds"])
         except Exception as error:  # noqa: BLE001  a dead writer would leave every caller waiting for ever
             said = error.orig if isinstance(error, DatabaseError) else error
             self._deliver(jobs, 0, StoreUnavailable(f"the store refused a write: {said}", _remedy(str(said))))
             return False
-        self._deliver(jobs, head, None)
+        self._deliver(jobs, head, None, kinds)
+        return True
+
+    def _run_alone(self, engine: Engine, jobs: list[_Job]) -> bool:
+        """One job outside any transaction. False when the connection must be reopened."""
+        try:
+            with engine.connect() as conn:
+                jobs[0].result = jobs[0].call(conn)
+        except Exception as error:  # noqa: BLE001  as in a batch
+            said = f"the store refused to be put in order: {error}"
+            self._deliver(jobs, 0, StoreUnavailable(said, _remedy(str(error))))
+            return False
+        self._deliver(jobs, 0, None)
         return True
 
     def _checkpoint(self, engine: Engine, mode: str = "PASSIVE") -> None:
@@ -338,14 +382,20 @@ class Store:
         except (OSError, DatabaseError):
             return  # the next write meets the same fault and reports it
 
-    def _deliver(self, jobs: list[_Job], head: int, failure: StoreUnavailable | None) -> None:
+    def _deliver(
+        self,
+        jobs: list[_Job],
+        head: int,
+        failure: StoreUnavailable | None,
+        kinds: frozenset[str] = frozenset(),
+    ) -> None:
         loop = self._loop
         if loop is None or loop.is_closed():
             return
 
         def on_loop() -> None:
             self.problem = failure.message if failure else None
-            self.head.publish(head)
+            self.head.publish(head, kinds)
             for job in jobs:
                 if job.future.done():
                     continue

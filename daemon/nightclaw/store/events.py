@@ -35,6 +35,7 @@ def append(
     """Add one event and return its cursor; the writer publishes it to the Head after the commit."""
     cursor = driver(conn).execute(_INSERT, (kind, at, task, session, dumps(data))).lastrowid or 0
     conn.info["head"] = max(int(conn.info.get("head", 0)), cursor)
+    conn.info.setdefault("kinds", set()).add(kind)
     return cursor
 
 

@@ -5,7 +5,7 @@ Every state change goes through `move`, which names the states it may come from 
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from nightclaw.core.errors import NotFound, Refused
 from nightclaw.core.ids import new_id
@@ -306,18 +306,24 @@ def workspace_of(conn: Connection, task_id: str) -> str | None:
     return conn.execute(select(task.c.workspace).where(task.c.id == task_id)).scalar()
 
 
+_OTHER = task.alias("other")
+_READY = (
+    select(task)
+    .where(
+        task.c.state == str(TaskState.READY),
+        task.c.kind.in_(bindparam("kinds", expanding=True)),
+        ~select(_OTHER.c.id)
+        .where(_OTHER.c.state == str(TaskState.RUNNING), _OTHER.c.session_id == task.c.session_id)
+        .exists(),
+    )
+    .order_by(task.c.priority, task.c.created_at, task.c.id)
+    .limit(1)
+)
+
+
 def claimable(conn: Connection, kinds: list[str]) -> Task | None:
     """The ready task to start next: by priority, then age; a session has one running task at a time."""
-    other = task.alias("other")
-    busy = select(other.c.id).where(
-        other.c.state == str(TaskState.RUNNING), other.c.session_id == task.c.session_id
-    )
-    row = conn.execute(
-        select(task)
-        .where(task.c.state == str(TaskState.READY), task.c.kind.in_(kinds), ~busy.exists())
-        .order_by(task.c.priority, task.c.created_at, task.c.id)
-        .limit(1)
-    ).first()
+    row = conn.execute(_READY, {"kinds": kinds}).first()
     return _task(row) if row else None
 
 
