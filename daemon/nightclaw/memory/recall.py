@@ -65,23 +65,39 @@ def recall(conn: Connection, query: str, limit: int, scope: Scope, now: int) -> 
     known = [(g, n) for g, n in zip(asked, found, strict=True) if n]
     if not known:
         return []
-    match = _bounded(known, rows)
-    hits = max(HITS, limit)
-    got = search.search(conn, match, hits, BESIDE, scope)
-    while got.hidden and sum(r.is_hit for r in got.rows) < limit and hits < 2_000:
-        hits *= 5
-        got = search.search(conn, match, hits, BESIDE, scope)
+    got = _search(conn, known, rows, limit, scope)
     idf = [math.log(1 + (rows - min(n, rows) + 0.5) / (min(n, rows) + 0.5)) for _, n in known]
     weighed = _weigh(got.rows, [g for g, _ in known], idf, frozenset(words(query)), now)
     return _chosen(weighed, limit, [form for g, _ in known for form in g.forms])
 
 
-def _bounded(known: list[tuple[Group, int]], rows: int) -> str:
-    """The rarest words first, the common ones only while all together stand in few enough rows."""
-    left, kept = search.budget(rows), list[str]()
+def _search(
+    conn: Connection, known: list[tuple[Group, int]], rows: int, limit: int, scope: Scope
+) -> search.Found:
+    """What the rare words find; when that is too little, or hidden from this scope, what more words and rows find."""
+    room, hits = search.budget(rows), max(HITS, limit)
+    match = _bounded(known, room)
+    got = search.search(conn, match, hits, BESIDE, scope)
+    wider = _bounded(known, 4 * room)
+    if wider != match and _shown(got) < limit:
+        match = wider
+        got = search.search(conn, match, hits, BESIDE, scope)
+    while got.hidden and _shown(got) < limit and hits < 2_000:
+        hits *= 5
+        got = search.search(conn, match, hits, BESIDE, scope)
+    return got
+
+
+def _shown(got: search.Found) -> int:
+    return sum(r.is_hit for r in got.rows)
+
+
+def _bounded(known: list[tuple[Group, int]], room: int) -> str:
+    """The rarest word, and more of them while all together stand in no more than `room` rows."""
+    kept = list[str]()
     for group, count in sorted(known, key=lambda pair: pair[1]):
-        left -= count
-        if left < 0 and kept:
+        room -= count
+        if room < 0 and kept:
             break
         kept.append(group.match)
     return " OR ".join(kept)
@@ -97,7 +113,7 @@ def _weigh(
     frequency = _around(rows, _counts(rows, tokens, asked), runs)
     ends = [0, *accumulate(len(t) for t in tokens)]
     spans = [ends[b] - ends[a] for a, b in runs]
-    mean = max(ends[-1] and sum(spans) / len(spans), 1.0)
+    mean = max(sum(spans) / max(len(spans), 1), 1.0)
     dated = [(g, group.stems) for g, group in enumerate(asked) if not group.stems.isdisjoint(_DATED)]
     out = list[tuple[float, Row]]()
     for i, row in enumerate(rows):
@@ -140,6 +156,8 @@ def _counts(rows: list[Row], tokens: list[list[str]], asked: Sequence[Group]) ->
 
 def _runs(rows: list[Row]) -> list[tuple[int, int]]:
     """For each row those said around it without a gap, itself among them: [start, end)."""
+    if not rows:
+        return []
     breaks = [i for i, row in enumerate(rows) if i == 0 or row.before != rows[i - 1].n or row.before is None]
     out = list[tuple[int, int]]()
     for low, high in zip(breaks, [*breaks[1:], len(rows)], strict=True):

@@ -4,6 +4,7 @@ import re
 
 from nightclaw.core.secrets import secret_in
 from nightclaw.core.trust import Trust
+from nightclaw.policy.wordlist import names
 
 _OUTPUT = re.compile(
     r"(?m)^(?:\$ |# |>>> |❯ |\+ )\S|^\s*at [\w.$<>]+\(.*:\d+\)|^Traceback \(most recent|^\s*File \".+\", line \d+"
@@ -12,17 +13,28 @@ _OUTPUT = re.compile(
     r"|^(?:npm|pip|cargo|make|error|warning|fatal)(?:\[\d+\])?[: ]|^(?:PASS|FAIL|ok|not ok)\b"
 )
 _ORDERS = re.compile(
-    r"(?i)\b(?:ignore (?:all|any|the|your|previous|prior)|disregard|override|bypass|system prompt|pre-?approved"
-    r"|you (?:must|should|are (?:now|to)|have to|will|shall|need to)|your (?:new )?(?:instructions?|task|role|goal)"
-    r"|(?:the )?(?:agent|assistant|model|ai) (?:must|should|will|shall|has to|needs to)|whenever|every time|each time"
-    r"|before (?:any|every|each)|always|never|from now(?: on)?|(?:do not|don['’]t) (?:tell|ask|mention|inform)"
-    r"|without (?:asking|telling|approval)|remember (?:that|to)|in (?:all )?future (?:sessions|runs|tasks)"
-    r"|is authori[sz]ed|has (?:approved|authori[sz]ed)|owner (?:said|wants|allows|approved))\b"
+    r"(?i)\b(?:ignore (?:all|any|the|previous|prior)|disregard|override|bypass|system prompt|instructions?|please"
+    r"|you(?:r|rs|rself)?|(?:the )?(?:agent|assistant|model|ai|user|owner) (?:must|should|will|shall|has to|needs to"
+    r"|said|wants|allows|approved)|whenever|every time|each time|before (?:any|every|each)|always|never|from now"
+    r"|do not|don['’]t|must(?: not)?|without (?:asking|telling|approval)|remember (?:that|to)|pre-?approved"
+    r"|in (?:all )?future (?:sessions|runs|tasks)|is authori[sz]ed|has (?:approved|authori[sz]ed)|javascript)\b"
+    r"|\bI\b|</?[A-Z]{4,}>|\$\(|`[^`]*[ \\][^`]*`|\bon\w+=[\"']|\b\w+\([\"']"
+)
+_VERBS = names(
+    """accept access add adjust administer allocate allow alter append approve archive assign authorize book buy call
+    cancel capture change check clear click collect commit configure connect contact convert copy create deactivate
+    decrease delete deliver deny deploy determine disable disclose distribute download draft drop edit email enable
+    encrypt erase execute exfiltrate exploit export extract fetch fill find forge forward generate get give grant hide
+    implement increase inform inject insert install integrate introduce invite issue keep launch leak list lock locate
+    log make manage manipulate merge modify monitor move obtain open order output paste pay perform post print provide
+    publish purchase push read recommend record redirect refer register release remove rename replace reply report
+    request reserve reset respond restart retrieve reveal review revoke rewrite run save say schedule search secure sell
+    send set share show shut sign solve start steal stop submit subscribe switch take tell track transfer transmit turn
+    uninstall unlock update upgrade upload use verify view visit wipe withdraw write"""
 )
 _COMMANDS = re.compile(
-    r"(?i)(?:^|[.!:;]\s+|\b(?:please|to|then|and|first)\s+)(?:run|execute|curl|wget|send|post|upload|email|forward|push"
-    r"|merge|delete|remove|install|download|visit|open|click|fetch|add|create|approve|grant|share|copy|paste|exfiltrate"
-    r"|disable|enable|transfer|pay|call|use)\b(?=\s+\S)"
+    rf"(?i)(?:^|[.!:;,>\n]\s*|\b(?:then|and|first|to)\s+)\W*(?:{'|'.join(sorted(_VERBS))})\b"
+    r"(?!\s+(?:is|are|was|were|has|of|[#\d])\b)\s+\S"
 )
 
 

@@ -32,6 +32,7 @@ _GATHER_S = 0.1
 _BUSY_FOR_S = 30.0
 _TOLD_FOR_S = 600.0
 _PAGE = 500
+_KINDS = frozenset(topics.KINDS)
 
 
 class MemoryFiles:
@@ -81,7 +82,7 @@ class MemoryFiles:
         """Until memory changed, or for `wait_s`: other events wake nobody for long."""
         end = self._clock.monotonic() + wait_s
         while (left := end - self._clock.monotonic()) > 0:
-            if not await self._store.head.wait_past(self._cursor or 0, left):
+            if not await self._store.head.wait_past(self._cursor or 0, left, _KINDS):
                 return
             await asyncio.sleep(_GATHER_S)
             if await self._read_events():

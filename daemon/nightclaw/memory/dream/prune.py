@@ -1,0 +1,47 @@
+"""Bounds on what one dream may do: how much of a topic it may end, how much it may add. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from nightclaw.core.states import MemoryState
+from nightclaw.memory.dream.pieces import Table
+
+LOSS = 0.25
+"""Of a topic's active rows a dream may end this share; beyond, it stops and asks."""
+GROWTH = 300
+"""Rows one dream may add."""
+
+
+def losses(table: Table) -> Counter[str]:
+    """Active rows a dream would end by judgement, by topic. What its own date ended, or a newer statement, is no loss."""
+    return Counter(
+        p.topic
+        for p in table.pieces
+        if p.row is not None and p.row.state is MemoryState.ACTIVE
+        and ((p.state is MemoryState.RETIRED and p.ended_by == "dream") or p.how == "model")
+    )  # fmt: skip
+
+
+def too_much(table: Table, sizes: Mapping[str, int]) -> str | None:
+    """Which topic would lose too much, as a sentence; None when none does."""
+    for topic, n in sorted(losses(table).items()):
+        of = max(sizes.get(topic, n), n)
+        if n > 1 and n > LOSS * of:
+            return f"I would end {n} of {of} memories of “{topic}”, so I stopped. Look at them, or forget them yourself."
+    return None
+
+
+def cap_growth(table: Table) -> int:
+    """Leave what is beyond GROWTH unsaid, the oldest first kept; how many were left."""
+    made = [
+        p
+        for p in table.pieces
+        if p.row is None and p.is_live and p.before is None and not _is_heir(table, p.id)
+    ]
+    for p in made[GROWTH:]:
+        p.end("dream", "more than one dream may add")
+    return max(0, len(made) - GROWTH)
+
+
+def _is_heir(table: Table, piece_id: str) -> bool:
+    return any(p.gone_to is not None and p.gone_to.id == piece_id for p in table.pieces)
