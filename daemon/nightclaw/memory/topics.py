@@ -93,7 +93,7 @@ class MemoryFiles:
         async with self._turn:
             if self._cursor is None:
                 await self._begin()
-            found = await asyncio.to_thread(self._signs)
+            found = self._signs()  # a few lstat: cheaper than waking a thread
             return await self._take_changes(found)
 
     async def render(self, pages: Collection[str]) -> None:

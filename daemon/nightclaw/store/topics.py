@@ -23,7 +23,7 @@ INDEX = "MEMORY"
 """The row of the index file; no topic can be called so."""
 PRIVATE = "private"
 """The page of what is private without a repository."""
-KINDS = ("memory.added", "memory.superseded", "memory.retired", "memory.moved", "dream.finished")
+KINDS = ("memory.added", "memory.superseded", "memory.retired", "memory.moved", "memory.redacted", "dream.finished")
 REMEMBERED = 8
 _CURSOR = "memory_files"
 _PLAIN = re.compile(r"[a-z0-9]+/[a-z0-9-]+")
@@ -230,7 +230,9 @@ def changed_since(conn: Connection, cursor: int, limit: int) -> tuple[set[str] |
     touched: set[str] = set()
     for e in found:
         if e.kind == "dream.finished":
-            return None, events.head(conn)
+            if e.data.get("state") in ("finished", "undone"):
+                return None, events.head(conn)
+            continue
         row = memories.get(conn, str(e.data.get("memory")))
         if row is not None:
             touched.add(page_of(row))
