@@ -15,6 +15,7 @@ from nightclaw.core.tools import Command, Ran, Sandbox, Tool, Workspace
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.execution.asking import SPECS, Asking
 from nightclaw.execution.calls import Caller, Kit
+from nightclaw.execution.parking import BUDGET, MODELS
 from nightclaw.execution.permits import Gatekeeper, Permits
 from nightclaw.execution.places import Places, directory
 from nightclaw.execution.purse import Purse
@@ -123,7 +124,10 @@ class Agent:
         await self.router.refresh()
 
     async def reload(self) -> None:
+        """Take new keys and caps; what waited for them looks again."""
         await self.router.reload()
+        now = self._house.clock.now_ms()
+        await self._house.store.write(tasks.wake_parked_on, (BUDGET, MODELS), now)
 
     async def close(self) -> None:
         await self.router.aclose()
@@ -167,7 +171,7 @@ class Agent:
 
     def model_for(self, task: Task) -> Model | None:
         """The chain for one turn of this task, and what it may call; None when no model may see it."""
-        role = CHAT if task.kind == "chat" else ROLE
+        role = CHAT if task.kind == "chat" else task.model or ROLE
         allowed = self._allowed(task)
         provider = self.router.chain(role, allowed)
         if provider is None:
@@ -190,7 +194,8 @@ class Agent:
     def _bound(self, model: str, request: ModelRequest) -> tuple[float, int]:
         if model == OFFLINE:
             return 0.0, 0
-        dollars = self.router.bound(ROLE, request)
+        role = ROLE if model in self.router.models(ROLE) else model  # a schedule may name its own
+        dollars = self.router.bound(role, request)
         return dollars, self.router.bound_tokens(request) if dollars > 0 else 0
 
     # Where it works

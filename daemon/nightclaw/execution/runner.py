@@ -25,14 +25,14 @@ from nightclaw.core.ports import (
 )
 from nightclaw.core.states import RunState, TaskState
 from nightclaw.core.tools import Workspace
-from nightclaw.core.types import JSON, JSONObject
+from nightclaw.core.types import JSON, JSONObject, NoteDraft
 from nightclaw.execution import context
 from nightclaw.execution.calls import Caller
 from nightclaw.execution.errors import RunClosed, Stopped
 from nightclaw.execution.parking import MODELS, OWNER, Parked, park
 from nightclaw.execution.places import Places
 from nightclaw.execution.purse import Purse
-from nightclaw.store import calls, events, observations, runs, sessions, tasks
+from nightclaw.store import calls, events, notifications, observations, runs, sessions, tasks
 from nightclaw.store.calls import Call
 from nightclaw.store.db import Connection, Store
 from nightclaw.store.runs import Claim, StepRow
@@ -42,6 +42,8 @@ Publish = Callable[[str, str, str, dict[str, JSON]], None]
 TURNS_AN_HOUR = 30
 OFFLINE = "offline"
 HOUR_MS = 3_600_000
+LASTING = ("auth", "quota", "model")
+"""Kinds of fault that only the owner can mend."""
 TRY_AGAIN_MS = 10 * 60 * 1000
 
 
@@ -240,14 +242,18 @@ class Runner:
         return await self._store.write(self._finish, claim, text, reason, verdict, is_new)
 
     async def _provider_failed(self, claim: Claim, error: ProviderError) -> None:
-        """A chat is told at once; other work waits for a passing fault and fails for a lasting one."""
-        said = f"{error.message} {error.hint}".strip()
-        if error.may_pass and claim.task.kind != "chat":
+        """A chat is told at once; other work waits, and what only the owner can mend is told once a day."""
+        is_lasting = error.kind in LASTING
+        if claim.task.kind == "chat":
+            hint = "Say it again in a moment." if error.may_pass else error.hint
+            await self._store.write(self._fail, claim, _sentences(error.message, hint))
+        elif error.may_pass or is_lasting:
+            said = _sentences(error.message, error.hint)
             wait_ms = int((error.retry_after_s or 0) * 1000) or TRY_AGAIN_MS
             parked = Parked(MODELS, self._clock.now_ms() + wait_ms, said)
-            await self._store.write(self._rest, claim, parked)
+            await self._store.write(self._wait_for_model, claim, parked, error if is_lasting else None)
         else:
-            await self._store.write(self._fail, claim, said)
+            await self._store.write(self._fail, claim, _sentences(error.message, error.hint))
 
     # Writes: SQL only, one transaction each
 
@@ -335,6 +341,25 @@ class Runner:
         if runs.is_running(conn, claim.run_id):
             park(conn, claim, parked, self._clock.now_ms())
 
+    def _wait_for_model(
+        self, conn: Connection, claim: Claim, parked: Parked, lasting: ProviderError | None
+    ) -> None:
+        """lasting: a key, a quota or a name that is wrong, however many tasks meet it today."""
+        self._rest(conn, claim, parked)
+        if lasting is None:
+            return
+        now = self._clock.now_ms()
+        day = now // (24 * HOUR_MS)
+        note = NoteDraft(
+            title=f"Work waits: {lasting.message}"[:120],
+            body=_sentences(lasting.hint, "`clawctl status` shows what waits."),
+            dedupe_key=f"models:{lasting.kind}:{lasting.message[:80]}:{day}",
+            subject="models",
+            kind="problem",
+        )
+        if not notifications.is_known(conn, note.dedupe_key):
+            notifications.queue(conn, note, now=now)
+
     def _fail(self, conn: Connection, claim: Claim, message: str) -> None:
         now = self._clock.now_ms()
         if runs.end(conn, claim.run_id, RunState.FAILED, message, now):
@@ -347,6 +372,12 @@ class Runner:
         now = self._clock.now_ms()
         if runs.end(conn, claim.run_id, RunState.INTERRUPTED, "the daemon is stopping", now):
             tasks.move(conn, claim.task.id, TaskState.READY, now)
+
+
+def _sentences(first: str, *more: str) -> str:
+    """One text of several: each ends with a full stop; those after the first begin with a capital letter."""
+    whole = [first, *(f"{p[0].upper()}{p[1:]}" for p in more if p)]
+    return " ".join(p if p.endswith((".", "!", "?")) else f"{p}." for p in whole if p)
 
 
 def _tell_turn(

@@ -3,6 +3,7 @@
 Every state change goes through `move`, which names the states it may come from and says whether it landed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
@@ -271,6 +272,13 @@ def open_ids(conn: Connection) -> list[str]:
 def wake_due(conn: Connection, now: int) -> int:
     """Make ready the parked tasks whose time has come; returns how many."""
     query = select(task.c.id).where(task.c.state == str(TaskState.PARKED), task.c.wake_at <= now)
+    woken = [str(i) for i in conn.execute(query).scalars()]
+    return sum(move(conn, i, TaskState.READY, now, parked_on=None, wake_at=None) for i in woken)
+
+
+def wake_parked_on(conn: Connection, reasons: Sequence[str], now: int) -> int:
+    """What these waited for may have changed (a cap, a key): make them ready to look; returns how many."""
+    query = select(task.c.id).where(task.c.state == str(TaskState.PARKED), task.c.parked_on.in_(reasons))
     woken = [str(i) for i in conn.execute(query).scalars()]
     return sum(move(conn, i, TaskState.READY, now, parked_on=None, wake_at=None) for i in woken)
 
