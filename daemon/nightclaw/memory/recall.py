@@ -62,13 +62,11 @@ def recall(conn: Connection, query: str, limit: int, scope: Scope, now: int) -> 
     if not asked or limit < 1:
         return []
     found, rows = search.frequencies(conn, [g.match for g in asked])
-    known = [(g, n) for g, n in zip(asked, found, strict=True) if n]
-    if not known:
-        return []
+    known = list(zip(asked, found, strict=True))
     got = _search(conn, known, rows, limit, scope)
-    idf = [math.log(1 + (rows - min(n, rows) + 0.5) / (min(n, rows) + 0.5)) for _, n in known]
-    weighed = _weigh(got.rows, [g for g, _ in known], idf, frozenset(words(query)), now)
-    return _chosen(weighed, limit, [form for g, _ in known for form in g.forms])
+    idf = [math.log(1 + (rows - min(n, rows) + 0.5) / (min(n, rows) + 0.5)) for n in found]
+    weighed = _weigh(got.rows, asked, idf, frozenset(words(query)), now)
+    return _chosen(weighed, limit, [form for g in asked for form in g.forms])
 
 
 def _search(

@@ -16,7 +16,7 @@ WEIGHTS = "1.0, 0.5, 0.3, 0.4"
 """Of text, previous, next and date in bm25."""
 LONGEST = 6_000
 """Characters of a row that are looked at."""
-_SHARE, _FEWEST = 0.02, 300
+_SHARE, _FEWEST = 0.02, 200
 """All words of a question together may stand in that share of the rows, or that many, before common ones are cut."""
 _GROWN = 1.1
 
@@ -85,7 +85,8 @@ def tally_of(conn: Connection) -> Tally:
 
 
 def frequencies(conn: Connection, matches: Sequence[str]) -> tuple[list[int], int]:
-    """(in how many rows each match expression is true, how many rows there are). Counting stops at what matters."""
+    """(in how many observations each match expression is true, how many there are). Counting stops at what matters;
+    memories are few and follow the same words, so they are not counted."""
     tally = tally_of(conn)
     if tally.newest == 0 or tally.seen > tally.newest * _GROWN:
         tally.counted.clear()
@@ -101,12 +102,10 @@ def frequencies(conn: Connection, matches: Sequence[str]) -> tuple[list[int], in
 
 def _count(conn: Connection, tally: Tally, missing: list[str]) -> None:
     most = budget(tally.rows) + 1
-    each = "(SELECT count(*) FROM (SELECT 1 FROM {0}_fts WHERE {0}_fts MATCH ? LIMIT {1}))"
-    columns = ", ".join(
-        f"{each.format('observation', most)} + {each.format('memory', most)}" for _ in missing
+    each = (
+        f"(SELECT count(*) FROM (SELECT 1 FROM observation_fts WHERE observation_fts MATCH ? LIMIT {most}))"
     )
-    values = tuple(m for match in missing for m in (match, match))
-    found = conn.exec_driver_sql(f"SELECT {columns}", values).fetchall()[0]
+    found = conn.exec_driver_sql(f"SELECT {', '.join([each] * len(missing))}", tuple(missing)).fetchall()[0]
     if len(tally.counted) > 5_000:
         tally.counted = {m: tally.counted[m] for m in list(tally.counted)[2_500:]}
     tally.counted.update(zip(missing, (int(n) for n in found), strict=True))
