@@ -24,6 +24,8 @@ from nightclaw.store.db import Connection, writer_engine
 from nightclaw.store.schema import FTS, SCHEMA_VERSION, metadata
 
 DEATHS = 3
+SAME_STEP_DEATHS = 2
+"""A task is tried once more after the daemon died at a step of it; a second time sets it aside."""
 DEATHS_WITHIN_MS = 15 * 60 * 1000
 FOLDERS = ("run", "logs", "blobs", "backups")
 
@@ -178,7 +180,7 @@ def recover(conn: Connection, now: int) -> Recovery:
     deliveries.recover(conn, now)
     budgets.close_open(conn, now)
     for task in cut:
-        if runs.deaths_at_same_step(conn, task.id) >= DEATHS:
+        if runs.deaths_at_same_step(conn, task.id) >= SAME_STEP_DEATHS:
             _quarantine(conn, task, now)
         else:
             tasks.move(conn, task.id, TaskState.READY, now)
@@ -189,8 +191,8 @@ def recover(conn: Connection, now: int) -> Recovery:
 
 
 def _quarantine(conn: Connection, task: tasks.Task, now: int) -> None:
-    """A task at whose same step the daemon died three times is failed and told, not tried a fourth time."""
-    said = f"stopped: the daemon died {DEATHS} times at the same step of it"
+    """A task at whose same step the daemon died twice is failed and told, not tried a third time."""
+    said = "stopped: the daemon died twice at the same step of it"
     if tasks.finish(conn, task, TaskState.FAILED, said, now):
         note = NoteDraft(
             title=f"Stopped: {task.subject}",

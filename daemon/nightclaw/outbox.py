@@ -362,7 +362,8 @@ class Outbox:
 
 
 def _muted(docket: Docket, note: Notification) -> str | None:
-    found = mutes.match(docket.mutes, note.kind, note.subject)
+    kinds = [note.kind, *docket.kinds.get(note.id, [])]
+    found = next((m for k in kinds if (m := mutes.match(docket.mutes, k, note.subject))), None)
     return found.what if found is not None else None
 
 

@@ -31,8 +31,8 @@ def add(app: FastAPI, control: Control) -> None:
     ) -> Response:
         """Events after a cursor: one page, or with `follow` for as long as the client stays. NDJSON or SSE."""
         is_sse = wire.SSE in request.headers.get("accept", "")
-        if after is None and is_sse and (last := request.headers.get("last-event-id", "")).isdecimal():
-            after = min(int(last[:19]), 2**62)
+        if is_sse and (last := request.headers.get("last-event-id", "")).isdecimal():
+            after = min(int(last[:19]), 2**62)  # a reconnecting EventSource keeps its first address
         wanted = Wanted(after, limit, session, is_sse, client_of(request) if follow else None)
         if not follow:
             return Response(await one_page(control, wanted), media_type=wire.SSE if is_sse else wire.NDJSON)

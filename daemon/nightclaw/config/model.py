@@ -68,7 +68,7 @@ class InitiativeConfig(Part):
     """`quiet`: how long a subject must be silent before it is decided."""
 
     shadow: bool = False
-    quiet: Duration = written("1.5s", le=5)
+    quiet: Duration = written("1s", le=5)
 
 
 class TickConfig(Part):

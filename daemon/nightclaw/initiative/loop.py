@@ -17,7 +17,8 @@ from nightclaw.store import signals
 from nightclaw.store.db import Connection, Store
 
 HEARS = frozenset({"signal.received", "decision.made"})
-LONGEST_WAIT_MS = 5_000
+LONGEST_WAIT_MS = 500
+"""How much longer than its quiet window a busy subject may put off its decision."""
 SUBJECTS_A_PASS = 16
 ASKED_AT_ONCE = 32
 """How many subjects may wait for a model; in a flood the floor holds for the rest."""

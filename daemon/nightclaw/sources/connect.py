@@ -19,7 +19,7 @@ from nightclaw.sources.github_api import GitHubAPI
 from nightclaw.sources.github_keys import whole
 from nightclaw.sources.github_token import Settings
 
-PROOF_S = 30.0
+PROOF_S = 20.0
 LOOK_EVERY_S = 1.0
 HOOK_HINT = (
     "let the token manage webhooks (classic: scope `admin:repo_hook`; fine-grained: Webhooks: read and write),"

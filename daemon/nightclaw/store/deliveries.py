@@ -14,7 +14,7 @@ from nightclaw.core.types import NoteDraft
 from nightclaw.store import effects, events, mutes, notifications
 from nightclaw.store.mutes import Mute as MuteRow
 from nightclaw.store.notifications import ID_LENGTH, IN_ORDER, KIND, NOTE_OF, Notification
-from nightclaw.store.schema import effect, notification
+from nightclaw.store.schema import effect, notification, signal
 
 _LANE_OF: ColumnElement[str] = func.substr(effect.c.idem_key, ID_LENGTH + 2)
 
@@ -30,11 +30,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Docket:
-    """What the outbox has to judge now. recent: when notes went out in the last hour. next_at: when to look again."""
+    """What the outbox has to judge now. kinds: of the signals behind
+    each note. recent: when notes went out in the last hour. next_at: when to look again."""
 
     due: list[Notification]
     held: list[Notification]
     mutes: list[MuteRow]
+    kinds: dict[str, list[str]]
     recent: list[int]
     next_at: int | None
 
@@ -43,9 +45,24 @@ def docket(conn: Connection, now: int, limit: int) -> Docket:
     found, held = notifications.due(conn, now, limit), notifications.held_due(conn, now)
     next_at = notifications.next_due_at(conn)
     if not found and not held:
-        return Docket([], [], [], [], next_at)
+        return Docket([], [], [], {}, [], next_at)
     recent = notifications.lined_up_since(conn, now - HOUR_MS)
-    return Docket(found, held, mutes.active(conn, now), recent, next_at)
+    active = mutes.active(conn, now)
+    kinds = signal_kinds(conn, [n.id for n in (*found, *held)]) if active else {}
+    return Docket(found, held, active, kinds, recent, next_at)
+
+
+def signal_kinds(conn: Connection, note_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The kinds of the signals behind each note (`issues.assigned`): a mute may name them."""
+    query = (
+        select(notification.c.id, signal.c.kind)
+        .join(signal, signal.c.decision_id == notification.c.decision_id)
+        .where(notification.c.id.in_(note_ids))
+    )
+    found: dict[str, list[str]] = {}
+    for row in conn.execute(query):
+        found.setdefault(row.id, []).append(row.kind)
+    return found
 
 
 def carry_out(

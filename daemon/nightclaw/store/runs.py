@@ -171,14 +171,22 @@ def interrupt_all(conn: Connection, now: int) -> list[tasks.Task]:
 
 
 def deaths_at_same_step(conn: Connection, task_id: str) -> int:
-    """How many of the task's newest runs were interrupted with no step saved: the same place, again and again."""
+    """How many of the task's newest runs were cut without getting anywhere: no step saved, no call settled."""
     count = 0
     rows = conn.execute(
-        select(run.c.id, run.c.state).where(run.c.task_id == task_id).order_by(run.c.attempt.desc()).limit(5)
+        select(run.c.id, run.c.state, run.c.started_at)
+        .where(run.c.task_id == task_id)
+        .order_by(run.c.attempt.desc())
+        .limit(5)
     ).all()
     for r in rows:
-        saved = conn.execute(select(func.count()).select_from(step).where(step.c.run_id == r.id)).scalar()
-        if r.state != str(RunState.INTERRUPTED) or saved:
+        saved = conn.execute(select(step.c.id).where(step.c.run_id == r.id).limit(1)).first()
+        settled = conn.execute(
+            select(tool_call.c.id)
+            .where(tool_call.c.task_id == task_id, tool_call.c.ended_at >= r.started_at)
+            .limit(1)
+        ).first()
+        if r.state != str(RunState.INTERRUPTED) or saved or settled:
             break
         count += 1
     return count

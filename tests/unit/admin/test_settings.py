@@ -140,7 +140,7 @@ def test_a_broken_file_can_be_mended_key_by_key(home: Path) -> None:
     [
         ("tick.every", "7m"),
         ("tick.max", None),
-        ("initiative.quiet", "1.5s"),
+        ("initiative.quiet", "1s"),
         ("budget.daily_tokens", 2_000_000),
         ("github.poll", "2m"),
         ("github.repo.octo/app.base", None),

@@ -36,7 +36,7 @@ def test_with_no_file_every_default_holds(short_home: Path) -> None:
     assert config.timezone == "Asia/Tokyo" and config.tz.key == "Asia/Tokyo"
     assert config.ingress.listen == Listen("127.0.0.1", 8787) and config.web.listen is None
     assert (config.tick.every, config.tick.max) == (300.0, None)
-    assert config.initiative.quiet == 1.5 and not config.initiative.shadow
+    assert config.initiative.quiet == 1 and not config.initiative.shadow
     assert (config.budget.daily_usd, config.budget.daily_tokens) == (5.0, 2_000_000)
     assert (config.retention.payloads, config.retention.events) == (90 * 86400, 365 * 86400)
     assert config.notify.per_hour == 6 and config.notify.quiet_hours is None and config.notify.urls == []
