@@ -121,10 +121,13 @@ def _known(conn: Connection, new: NewMemory) -> Memory | None:
 
 
 def _take_place(conn: Connection, new: NewMemory, made: str, now: int) -> str:
-    """Every other value of the same fact gives way to the newest one, which is this unless it was observed before."""
-    if new.fact_key is None or _is_multi(new.text):
+    """Every other value of the same fact gives way to the newest one, which is this unless it was observed before.
+    What says that a value is over ends that value; what holds for a while ends nothing."""
+    fact = keys.fact_of(new.text)
+    if new.fact_key is None or new.expires_at is not None or fact is None or fact.is_multi:
         return made
     held = [m for m in memories.by_key(conn, new.fact_key) if m.id != made and _is_near(m, new)]
+    held = [m for m in held if m.expires_at is None and (fact.holds or m.fact_value == fact.value)]
     newer = [m for m in held if m.trust is Trust.OWNER and m.observed_at > new.observed_at]
     if newer:
         memories.supersede(conn, made, newer[-1].id, now)
@@ -175,11 +178,6 @@ def _same(conn: Connection, new: NewMemory) -> Memory | None:
         else memories.of_topic(conn, new.topic, memories.LIVE)
     )
     return next((m for m in near if memories.text_hash(m.text) == wording and _is_near(m, new)), None)
-
-
-def _is_multi(text: str) -> bool:
-    fact = keys.fact_of(text)
-    return fact is not None and fact.is_multi
 
 
 def _is_near(held: Memory, new: NewMemory) -> bool:

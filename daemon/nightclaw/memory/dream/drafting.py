@@ -111,7 +111,7 @@ def _chain(plan: Plan, pieces: Iterable[Piece], added: set[str]) -> None:
 
 
 def _key(p: Piece) -> tuple[str | None, str | None]:
-    if p.fact is None:
+    if p.fact is None or p.fact.bare:
         return None, None
     return p.fact.key, p.fact.value if p.fact.holds else f"not {p.fact.value}"
 

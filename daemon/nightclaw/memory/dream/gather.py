@@ -6,6 +6,7 @@ asks for something to be done now is a task, not a memory.
 
 import re
 from collections.abc import Iterator
+from datetime import UTC
 
 from nightclaw.memory import dates, keys, kinds, likeness
 from nightclaw.memory.dream.refuse import refusal
@@ -34,14 +35,14 @@ _STATED = re.compile(
 _TALK = re.compile(
     r"(?i)^(?:thanks|thank you|hi|hello|hey|ok|okay|yes|no|sure|great|good|nice|perfect|cool|lol|hmm|oh|sorry)\b[^a-z]*$"
 )
-LONGEST = 400
+LONGEST, LONGEST_MESSAGE = 400, 4_000
 
 
 def sayings(said: Observation) -> Iterator[tuple[str, str]]:
     """(sentence, kind) of each thing worth keeping in what the owner said."""
     if said.role != "owner" or said.kind == "explicit" or "```" in said.text:
         return
-    if refusal(said.text, said.trust) in ("shell output", "a log line", "code", "a blob"):
+    if len(said.text) > LONGEST_MESSAGE or (said.text.count("\n") > 3 and refusal(said.text[:590], said.trust) is not None):
         return
     for sentence in keys.sentences(said.text):
         kept = _kept(sentence, said)
@@ -63,8 +64,6 @@ def _kept(sentence: str, said: Observation) -> str | None:
         return None
     if said.kind == "correction" or _DECIDED.search(text):
         return _capital(text)
-    from datetime import UTC
-
     fact = keys.fact_of(dates.absolute(text, said.at, UTC))
     return _capital(text) if fact is not None else None
 

@@ -13,7 +13,7 @@ from nightclaw.core.trust import Trust
 from nightclaw.memory import dates
 from nightclaw.memory.keys import Fact, fact_of
 from nightclaw.memory.likeness import Likeness, hash_of, likeness
-from nightclaw.store.memories import LIVE, Memory
+from nightclaw.store.memories import LIVE, Memory, text_hash
 from nightclaw.store.observations import Observation
 
 Scope = tuple[bool, str | None]
@@ -111,7 +111,8 @@ class Table:
         """A piece made of what was said."""
         return self._make(Piece(
             id="", text=text, kind=kind, topic=topic, state=MemoryState.CANDIDATE, trust=source.trust,
-            private=source.private, repo=source.repo, origins=frozenset(source.origins), sources={source.cursor},
+            private=source.private, repo=source.repo if source.private else None, origins=frozenset(source.origins),
+            sources={source.cursor},
             made_by="dream", observed_at=source.at, order=source.cursor, is_new=True,
         ))  # fmt: skip
 
@@ -167,6 +168,11 @@ def sketches(piece: Piece) -> frozenset[int]:
     scope = f"{int(piece.private)}\0{piece.repo or ''}\0"
     if piece.like is not None:
         found.add(hash_of(f"{scope}{piece.like.sketch}"))
-    if piece.fact is not None and piece.fact.key.startswith("use of "):
-        found.add(hash_of(f"{scope}use\0{piece.fact.value}"))
+    if piece.like is None:
+        found.add(hash_of(f"{scope}{piece.topic}\0{text_hash(piece.text)}"))
+    fact = piece.fact
+    if fact is not None and fact.bare:
+        found.add(hash_of(f"{scope}{piece.topic}\0{fact.key}"))
+    if fact is not None and fact.key.startswith("use of "):
+        found |= {hash_of(f"{scope}use\0{v}") for v in (fact.value, fact.was) if v is not None}
     return frozenset(found)

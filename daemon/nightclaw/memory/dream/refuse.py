@@ -2,9 +2,9 @@
 
 import re
 
-from nightclaw.core.secrets import secret_in
 from nightclaw.core.trust import Trust
 from nightclaw.memory.likeness import content
+from nightclaw.memory.refusals import why_not
 
 LONGEST = 600
 _OUTPUT = re.compile(
@@ -17,9 +17,9 @@ _OUTPUT = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _LOG = re.compile(
-    r"(?m)^\s*(?:\[?\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d)?|\[?\d\d:\d\d:\d\d\]?\s|\w{3} +\d+ \d\d:\d\d:\d\d\b|<\d+>"
+    r"(?m)^\s*(?:\[?\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d|\[?\d\d:\d\d:\d\d\]?\s|\w{3} +\d+ \d\d:\d\d:\d\d\b|<\d+>"
     r"|\[?(?:info|debug|warn(?:ing)?|error|trace|fatal|notice)\]?[:\s]\s*\S)"
-    r"|\b(?:level|lvl)=\w+|\bGET /|\bPOST /|\bHTTP/1\.[01]\"? \d{3}|\bpid[=:]\s?\d+",
+    r"|\b(?:level|lvl)=\w+|\b(?:GET|POST) /\S* HTTP|\bHTTP/1\.[01]\"? \d{3}|\bpid[=:]\s?\d+",
     re.IGNORECASE,
 )  # fmt: skip
 _CODE = re.compile(
@@ -36,6 +36,7 @@ _ORDER = re.compile(
     r"|\b(?:assistant|agents?|nightclaw|bot)[,:]\s"
 )
 _BLOB = re.compile(r"[A-Za-z0-9+/=_-]{60,}|(?:[0-9a-f]{2}[ :]){8,}|\b[0-9a-f]{32,}\b")
+_LITERAL = re.compile(r"`[^`\n]+`")
 _REMEMBER = re.compile(
     r"(?i)\b(?:remember|memori[sz]e|note|keep in mind|save)(?: this| that|:| the following)"
 )
@@ -46,9 +47,10 @@ def refusal(text: str, trust: Trust) -> str | None:
     stripped = text.strip()
     if len(stripped) > LONGEST or stripped.count("\n") > 4:
         return "too long for one fact"
-    secret = secret_in(stripped)
-    if secret is not None:
-        return f"holds {secret}"
+    why = why_not(stripped, trust)
+    if why is not None:
+        return why.partition(";")[0].partition(",")[0]
+    stripped = _LITERAL.sub("`x`", stripped)
     if _OUTPUT.search(stripped):
         return "shell output"
     if _LOG.search(stripped):
@@ -60,8 +62,8 @@ def refusal(text: str, trust: Trust) -> str | None:
     if trust is not Trust.OWNER and (_ORDER.search(stripped) or _REMEMBER.search(stripped)):
         return "an order, not a fact"
     letters = sum(c.isalpha() or c.isspace() for c in stripped)
-    if letters < 0.55 * len(stripped):
+    if letters < 0.4 * len(stripped):
         return "not in words"
-    if len(content(stripped)) < 2:
+    if len(content(text)) < 2:
         return "says too little"
     return None

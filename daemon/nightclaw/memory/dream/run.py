@@ -242,7 +242,7 @@ class Dreamer:
             table.read(p)
             if i % 20 == 19:
                 await asyncio.sleep(0)
-        keys = {p.fact.key for p in table.pieces if p.fact is not None}
+        keys = {p.fact.key for p in table.pieces if p.fact is not None and not p.fact.bare}
         marks = {s for p in table.pieces for s in sketches(p)}
         known = await self._store.read(dream_material.related, keys, marks)
         over = await self._store.read(dream_material.due, at, DUE)
@@ -255,12 +255,13 @@ class Dreamer:
         return night
 
     def _hear(self, night: _Night, said: observations.Observation) -> None:
-        if said.cursor in night.material.claimed:
-            return
+        is_claimed = said.cursor in night.material.claimed
+        if is_claimed and said.kind == "correction":
+            return  # what it corrects was made a memory where it was said
         heard = list(sayings(said))
         for text, kind in heard:
             night.table.say(text, kind, kinds.topic_for(kind), said)
-        if not heard and said.role in ("owner", "assistant") and len(said.text) > 20:
+        if not heard and not is_claimed and said.role in ("owner", "assistant") and len(said.text) > 20:
             piece = Table(night.table.tz, night.table.now).say(said.text, "project", kinds.GENERAL, said)
             night.unclaimed.append(piece)
 
