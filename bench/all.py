@@ -24,6 +24,7 @@ BENCHES: dict[str, list[str]] = {
     "files": [],
     "big_home": [],
     "day": [],
+    "agent": [],
 }
 QUICK: dict[str, list[str]] = {"ingress": ["1"], "files": ["1000"]}  # what takes no --quick
 GOALS: dict[str, tuple[str, float]] = {
@@ -48,6 +49,11 @@ GOALS: dict[str, tuple[str, float]] = {
     "files_edit_beyond_quiet_max": ("<=", 150),
     "files_ready": ("<=", 2),
     "files_idle_cpu": ("<=", 0.10),
+    "agent.hello": ("<=", 3000),
+    "agent.triage": ("<=", 800),
+    "agent.cached": (">=", 0.90),
+    "agent.step_cpu": ("<=", 15),
+    "agent.killed_over_whole": ("<=", 1.3),
     "day.disk": ("<=", 5),
     "day.idle_model_calls": ("<=", 0),
     "day.idle_tokens": ("<=", 0),
