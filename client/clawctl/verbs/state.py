@@ -9,6 +9,8 @@ from clawctl.render import age, at, count, local_time, money, one_line, plural, 
 from clawctl.usage import Call, wrong
 from clawctl.verbs.lists import show_done, show_list, show_rows
 
+ROLES = ("chat", "agent", "triage", "dream", "plan")
+
 
 def status(call: Call) -> int:
     state = as_row(call.api.get("/v1/status"))
@@ -77,7 +79,7 @@ def _source(item: object, told: str) -> str:
 def _models(models: Row) -> str:
     """Return who answers each role that has somebody."""
     is_bare = models.get("configured") is False
-    named = [f"{role} {_model(name)}" for role, name in models.items() if name and role != "configured"]
+    named = [f"{role} {_model(name)}" for role in ROLES if (name := models.get(role))]
     return ", ".join([*named, *(["none of your own: `clawctl init` looks for one"] if is_bare else [])])
 
 

@@ -90,5 +90,6 @@ def _last_words(request: ModelRequest) -> str:
     content = request.messages[-1].get("content") if request.messages else None
     if not isinstance(content, list):
         return str(content or "")
-    blocks = cast("list[JSONObject]", content)
-    return "\n".join(str(b.get("text", "")) for b in blocks if b.get("type") == "text")
+    said = [str(b.get("text", "")) for b in cast("list[JSONObject]", content) if b.get("type") == "text"]
+    is_opened = len(said) > 1 and said[0].startswith("Now: ")  # time and place, told before a task's first words
+    return "\n".join(said[is_opened:])
