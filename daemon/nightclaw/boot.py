@@ -86,6 +86,14 @@ def finish_restore(home: Path) -> None:
         finish_interrupted(home)
 
 
+def finish_redaction(home: Path) -> None:
+    """Complete a redaction that was killed after it was decided, before the database is opened."""
+    if (home / ".redaction.json").exists():
+        from nightclaw.redaction.running import finish_interrupted
+
+        finish_interrupted(home)
+
+
 def ensure_schema(path: Path) -> None:
     """Bring the database to this program's schema: make it, or copy and upgrade it, or refuse a newer one.
 

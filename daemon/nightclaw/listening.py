@@ -78,7 +78,7 @@ class Listening:
             house.is_paused,
             self._yield,
         )
-        self.idle = Idle(journal, clock, lambda: house.config.dream.idle, self._activity, house.is_paused)
+        self.idle = Idle(journal, clock, lambda: house.config.dream.idle, self.activity, house.is_paused)
         self._sources: list[tuple[str, Poll | Deliveries | Files | Schedules | Ticks | Idle]] = [
             ("ticks", self.ticks),
             ("schedules", self.schedules),
@@ -171,7 +171,7 @@ class Listening:
                 while self._house.is_busy("chat"):
                     await head.wait_past(head.cursor, longest_s)
 
-    async def _activity(self) -> Activity:
+    async def activity(self) -> Activity:
         house = self._house
         counts = await house.store.read(tallies.task_counts)
         working = counts["ready"] + counts["running"] > 0

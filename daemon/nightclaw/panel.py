@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def panel(app: "App") -> Control:
     """The object the control API is built on."""
-    desk, listening = app.desk, app.listening
+    desk, listening, memory = app.desk, app.listening, app.remembering.control()
     return Control(
         store=app.store,
         clock=app.clock,
@@ -58,6 +58,15 @@ def panel(app: "App") -> Control:
         connect_github=listening.connect_github,
         doctor=lambda: _doctor(app),
         verify_log=lambda: _verify_log(app),
+        add_memory=memory.add_memory,
+        edit_memory=memory.edit_memory,
+        forget_memory=memory.forget_memory,
+        read_memory_files=memory.read_memory_files,
+        search_memory=memory.search_memory,
+        import_memories=memory.import_memories,
+        dream=memory.dream,
+        undo_dream=memory.undo_dream,
+        redact=memory.redact,
     )
 
 

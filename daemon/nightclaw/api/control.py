@@ -15,7 +15,9 @@ from nightclaw.api import (
     approvals,
     chat,
     diary,
+    dreams,
     insight,
+    memories,
     notes,
     observe,
     openapi,
@@ -46,6 +48,8 @@ NOUNS = (
     sources,
     switches,
     diary,
+    memories,
+    dreams,
     openapi,
 )
 

@@ -28,6 +28,14 @@ SHAPES: Mapping[str, type] = {
     "POST /v1/tasks/{task_id}/retry": wire.Task,
     "POST /v1/approvals/{approval_id}": wire.Approval,
     "POST /v1/notifications/{notification_id}/useful": wire.Notification,
+    "POST /v1/memories": wire.Memory,
+    "GET /v1/memories/{memory_id}": wire.Memory,
+    "PATCH /v1/memories/{memory_id}": wire.Memory,
+    "DELETE /v1/memories/{memory_id}": wire.Memory,
+    "POST /v1/dreams": wire.Dream,
+    "GET /v1/dreams/{dream_id}": wire.Dream,
+    "POST /v1/dreams/{dream_id}/undo": wire.Dream,
+    "POST /v1/redact": wire.Redacted,
 }
 LISTS: Mapping[str, type] = {
     "GET /v1/signals": wire.Signal,
@@ -37,6 +45,8 @@ LISTS: Mapping[str, type] = {
     "GET /v1/notifications": wire.Notification,
     "GET /v1/sessions": wire.Session,
     "GET /v1/sent": wire.Sent,
+    "GET /v1/memories": wire.Memory,
+    "GET /v1/dreams": wire.Dream,
 }
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 

@@ -63,6 +63,46 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryOrder:
+    """Words to keep. topic, when: None where nobody says; observed_at: when it was so (ms), None for now."""
+
+    text: str
+    topic: str | None = None
+    when: str | None = None
+    observed_at: int | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryChange:
+    """None leaves as it is; an empty `when` clears it."""
+
+    text: str | None = None
+    topic: str | None = None
+    when: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """One thing of an import: a memory (role None), or what was said in a session long ago."""
+
+    text: str
+    topic: str | None = None
+    when: str | None = None
+    observed_at: int | None = None
+    role: str | None = None
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DreamOrder:
+    """dry_run: work it out and change nothing. now: do not wait for the gates."""
+
+    dry_run: bool = False
+    now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     # the daemon
     store: Store
@@ -118,3 +158,20 @@ class Control:
     """`{"check", "ok", "detail", "fix"}` each"""
     verify_log: Callable[[], Awaitable[JSONObject]]
     """→ `{"ok", "lines", "days", "first_bad"}`"""
+
+    # memory; ids come out, Refused and Invalid are answered as such
+    add_memory: Callable[[MemoryOrder], Awaitable[str]]
+    edit_memory: Callable[[str, MemoryChange], Awaitable[str]]
+    """→ the id of the newer version"""
+    forget_memory: Callable[[str], Awaitable[None]]
+    read_memory_files: Callable[[], Awaitable[object]]
+    """take over what the owner changed in the files since"""
+    search_memory: Callable[[str, int], Awaitable[Sequence[tuple[str | None, int, float]]]]
+    """→ (memory or None, cursor, score), best first"""
+    import_memories: Callable[[Sequence[Brought], bool], Awaitable[JSONObject]]
+    """dry run or not → `{"added", "known", "turns", "refused": [{"n", "why"}]}`"""
+    dream: Callable[[DreamOrder], Awaitable[JSONObject]]
+    """→ the dream as it ended"""
+    undo_dream: Callable[[str], Awaitable[None]]
+    redact: Callable[[str], Awaitable[JSONObject]]
+    """→ `{"rows", "lines", "files", "backups", "memories", "left", "mark"}`"""

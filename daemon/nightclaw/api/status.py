@@ -63,6 +63,7 @@ def _nothing_known(control: Control) -> Counts:
         sessions=0,
         last_tick_at=None,
         today={**tallies.no_usage(), "by_cause": {}},
+        memory={"active": 0, "candidates": 0, "last_dream_at": None},
         event_head=control.store.head.cursor,
     )
 
@@ -94,7 +95,7 @@ def _status(control: Control, found: Counts, problems: list[object]) -> dict[str
         "today": found.today,
         "budget": rendered(control.budget()),
         "features": _switches(control),
-        "memory": {"active": 0, "candidates": 0, "last_dream_at": None},
+        "memory": found.memory,
         "event_head": found.event_head,
     }
 

@@ -22,6 +22,7 @@ KINDS = (
     "memory.superseded",
     "memory.retired",
     "memory.moved",
+    "memory.imported",
     "memory.redacted",
     "dream.started",
     "dream.finished",

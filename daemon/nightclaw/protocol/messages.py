@@ -275,6 +275,64 @@ class Sent(TypedDict):
     task: str | None
 
 
+class Memory(TypedDict):
+    """sources: cursors of the events it rests on. when: to what it applies. superseded_by: the version after it."""
+
+    id: str
+    text: str
+    kind: str
+    state: str
+    trust: str
+    sources: list[int]
+    topic: str
+    when: str | None
+    observed_at: str
+    created_at: str
+    supersedes: str | None
+    superseded_by: str | None
+    made_by: str
+    private: bool
+    repo: str | None
+    origins: list[str]
+    fact_key: str | None
+    fact_value: str | None
+    verified_by: str | None
+    verified_at: str | None
+    doubted_at: str | None
+    expires_at: str | None
+
+
+class Dream(TypedDict):
+    """diff: what it changed, as a pull request shows it. lost: true facts it would cost, by its own count."""
+
+    id: str
+    state: str
+    mode: str
+    phases: list[object]
+    added: int
+    merged: int
+    superseded: int
+    retired: int
+    kept: int
+    lost: int
+    usage: dict[str, object]
+    diff: str
+    created_at: str
+    finished_at: str | None
+
+
+class Redacted(TypedDict):
+    """How many rows, log lines, files and backups were cut; left: files of the owner's own that still hold the text."""
+
+    rows: int
+    lines: int
+    files: int
+    backups: int
+    memories: list[str]
+    left: list[str]
+    mark: str
+
+
 class Snapshot(TypedDict):
     head: int
     sessions: list[Session]

@@ -54,6 +54,11 @@ class Idle:
         """The owner came, wrote or left, or work began: look again now."""
         self._again.set()
 
+    @property
+    def since(self) -> int | None:
+        """Since when it is idle (ms), None while it is not."""
+        return self._since
+
     def describe(self) -> dict[str, JSON]:
         away = self._since is not None
         detail = f"idle since {iso(self._since)}" if self._since is not None else "not idle"

@@ -130,6 +130,13 @@ def get(conn: Connection, cursors: list[int]) -> list[Observation]:
     return [_observation(r) for r in conn.exec_driver_sql(query, tuple(cursors))] if cursors else []
 
 
+def was_said(conn: Connection, session_id: str, role: str, text: str, at: int | None) -> bool:
+    """The same words stand there already; at None: at any time."""
+    held = without_secrets(text.replace("\0", " ")[:LONGEST]).strip()
+    query = "SELECT 1 FROM observation WHERE session_id = ? AND role = ? AND text = ? AND (? IS NULL OR at = ?) LIMIT 1"
+    return conn.exec_driver_sql(query, (session_id, role, held, at, at)).fetchone() is not None
+
+
 def since(conn: Connection, cursor: int, limit: int) -> list[Observation]:
     """Observations after `cursor`, oldest first, at most `limit`."""
     query = f"SELECT {_COLUMNS} FROM observation WHERE cursor > ? ORDER BY cursor LIMIT ?"

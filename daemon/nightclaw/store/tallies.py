@@ -11,7 +11,7 @@ from sqlalchemy import Connection, desc, func, select
 
 from nightclaw.core.states import ApprovalState, TaskState
 from nightclaw.protocol import messages as wire
-from nightclaw.store import events, shapes
+from nightclaw.store import events, memory_lists, shapes
 from nightclaw.store.schema import approval, cost, event, notification, session, signal, task
 
 COUNT_LIMIT = 100_000
@@ -35,6 +35,7 @@ class Counts:
     sessions: int
     last_tick_at: int | None
     today: wire.Today
+    memory: wire.MemoryCounts
     event_head: int
 
 
@@ -49,6 +50,7 @@ def counts(conn: Connection, day: str) -> Counts:
         sessions=int(conn.execute(select(func.count()).select_from(session)).scalar() or 0),
         last_tick_at=last_tick_at(conn),
         today={**total, "by_cause": by_cause},
+        memory=memory_lists.counts(conn),
         event_head=events.head(conn),
     )
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 def a_line(desk: Desk, holding: str, topic: str = "deploys") -> str:
-    return next(line for line in desk.text(topic).splitlines() if holding in line)
+    return next(x for x in desk.text(topic).splitlines() if holding in x and x[:1] in ("-", "*"))
 
 
 async def test_a_changed_bullet_becomes_the_owners_memory_in_its_place(desk: Desk) -> None:

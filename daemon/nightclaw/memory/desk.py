@@ -1,0 +1,187 @@
+"""The owner's requests to memory: add, change, forget, find, import. Hand edits in the files are taken over first."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from nightclaw.core.errors import Invalid, InvalidTransition, NightclawError, NotFound
+from nightclaw.core.ports import Clock
+from nightclaw.core.states import MemoryState
+from nightclaw.core.trust import Trust
+from nightclaw.core.types import JSON, JSONObject
+from nightclaw.memory import capture, dates, keys, kinds
+from nightclaw.memory.recall import Scope, recall
+from nightclaw.memory.topics import MemoryFiles
+from nightclaw.store import events, memories, observations, topics
+from nightclaw.store.db import Connection, Store
+from nightclaw.store.memories import Memory, NewMemory, Said
+from nightclaw.store.observations import NewObservation
+
+_DAY_MS = 86_400_000
+LIVE = (MemoryState.ACTIVE, MemoryState.CANDIDATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One thing of an import: a memory (role None), or what was said in a session long ago (ms)."""
+
+    text: str
+    topic: str | None = None
+    when: str | None = None
+    observed_at: int | None = None
+    role: str | None = None
+    session: str | None = None
+
+
+class MemoryDesk:
+    """All methods raise NotFound, Invalid, Refused and InvalidTransition as core.errors says."""
+
+    def __init__(self, store: Store, clock: Clock, zone: Callable[[], tzinfo], files: MemoryFiles) -> None:
+        self._store = store
+        self._clock = clock
+        self._zone = zone
+        self._files = files
+
+    async def look(self) -> bool:
+        """Take over what the owner changed in the files since."""
+        return await self._files.look()
+
+    async def add(self, wanted: capture.Wanted) -> str:
+        """Keep the owner's words, active at once; the memory's id."""
+        return await self._store.write(capture.owner_adds, wanted, self._clock.now_ms(), self._zone())
+
+    async def edit(self, memory_id: str, text: str | None, topic: str | None, when: str | None) -> str:
+        """A newer version in the owner's words; its id. None leaves a part as it is, an empty `when` clears it."""
+        await self.look()
+        return await self._store.write(
+            _edit, memory_id, text, topic, when, self._clock.now_ms(), self._zone()
+        )
+
+    async def forget(self, memory_id: str) -> None:
+        await self.look()
+        await self._store.write(_forget, memory_id, self._clock.now_ms())
+
+    async def search(self, query: str, limit: int) -> list[tuple[str | None, int, float]]:
+        """(memory or None, cursor, score), best first; everything, for the owner asks."""
+        scope, now = Scope(everything=True), self._clock.now_ms()
+        found = await self._store.read(recall, query, limit, scope, now)
+        return [(r.id, r.cursor, r.score) for r in found]
+
+    async def bring(self, pieces: Sequence[Piece], *, dry_run: bool) -> JSONObject:
+        """Import: what is known already or may not be kept is left out and told. A dry run is rolled back."""
+        now, zone = self._clock.now_ms(), self._zone()
+        if not dry_run:
+            return await self._store.write(_bring, pieces, now, zone)
+        try:
+            await self._store.write(_try, pieces, now, zone)
+        except _Tried as tried:
+            return tried.told
+        raise AssertionError("unreachable")
+
+
+def _edit(
+    conn: Connection,
+    memory_id: str,
+    text: str | None,
+    topic: str | None,
+    when: str | None,
+    now: int,
+    zone: tzinfo,
+) -> str:
+    held = _live(conn, memory_id)
+    said = dates.absolute(" ".join(text.split()), now, zone) if text is not None else held.text
+    name = kinds.slug(topic) if topic is not None else held.topic
+    applies = held.applies if when is None else " ".join(when.split()) or None
+    if (said, name, applies) == (held.text, held.topic, held.applies):
+        return held.id
+    fact = keys.fact_of(said)
+    has_key = fact is not None and not fact.bare
+    new = NewMemory(
+        text=said,
+        kind=held.kind,
+        topic=name,
+        trust=Trust.OWNER,
+        sources=() if text is not None else held.sources,
+        made_by="owner",
+        observed_at=now if text is not None else held.observed_at,
+        private=held.private,
+        repo=held.repo,
+        applies=applies,
+        fact_key=fact.key if fact is not None and has_key else None,
+        fact_value=(fact.value if fact.holds else f"not {fact.value}")
+        if fact is not None and has_key
+        else None,
+        expires_at=dates.expiry(said, now, zone) if text is not None else held.expires_at,
+        supersedes=held.id,
+        state=MemoryState.ACTIVE,
+    )
+    return memories.save(conn, new, Said("owner"), now)
+
+
+def _live(conn: Connection, memory_id: str) -> Memory:
+    held = memories.get(conn, memory_id)
+    if held is None:
+        raise NotFound(f"there is no memory {memory_id}")
+    if held.state in LIVE:
+        return held
+    newest = topics.newest_version(conn, held)
+    hint = f"{newest.id} is its newest version" if newest.state in LIVE else "add it anew"
+    raise InvalidTransition(f"a memory that is {held.state} is not changed", hint)
+
+
+def _forget(conn: Connection, memory_id: str, now: int) -> None:
+    held = memories.get(conn, memory_id)
+    if held is None:
+        raise NotFound(f"there is no memory {memory_id}")
+    memories.retire(conn, memory_id, "owner", now, tombstone=True)
+
+
+class _Tried(Exception):
+    """Ends a dry run, so that nothing of it stays."""
+
+    def __init__(self, told: JSONObject) -> None:
+        super().__init__("dry run")
+        self.told = told
+
+
+def _try(conn: Connection, pieces: Sequence[Piece], now: int, zone: tzinfo) -> None:
+    raise _Tried(_bring(conn, pieces, now, zone))
+
+
+def _bring(conn: Connection, pieces: Sequence[Piece], now: int, zone: tzinfo) -> JSONObject:
+    added: list[JSON] = []
+    refused: list[JSON] = []
+    known = turns = 0
+    for n, piece in enumerate(pieces):
+        try:
+            if piece.role is not None:
+                turns += _turn(conn, piece, now)
+                continue
+            newest = events.head(conn)
+            made = capture.owner_adds(conn, _wanted(piece), now, zone, by="import")
+            if events.head(conn) > newest:
+                added.append(made)
+            else:
+                known += 1
+        except NightclawError as error:
+            refused.append({"n": n, "why": error.message})
+    return {"added": added, "known": known, "turns": turns, "refused": refused}
+
+
+def _wanted(piece: Piece) -> capture.Wanted:
+    return capture.Wanted(piece.text, piece.topic, piece.when, piece.observed_at)
+
+
+def _turn(conn: Connection, piece: Piece, now: int) -> bool:
+    """What was said in a session of another agent: raw memory, found by recall and read by dreams."""
+    at = piece.observed_at if piece.observed_at is not None else now
+    session, role = f"import:{piece.session or 'transcript'}", piece.role or "owner"
+    if at > now + _DAY_MS:
+        raise Invalid("observed_at lies in the future")
+    if observations.was_said(conn, session, role, piece.text, piece.observed_at):
+        return False
+    trust = Trust.OWNER if role == "owner" else Trust.DAEMON
+    data: dict[str, JSON] = {"session": session, "role": role}
+    cursor = events.append(conn, "memory.imported", now, data)
+    observations.add(conn, NewObservation(cursor, at, role, "turn", piece.text, trust, session=session))
+    return True
