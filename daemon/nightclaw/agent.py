@@ -30,13 +30,14 @@ from nightclaw.providers.offline import MODEL as OFFLINE
 from nightclaw.providers.offline import Offline
 from nightclaw.providers.router import CHAT, Router
 from nightclaw.providers.router import Settings as RouterSettings
+from nightclaw.remembering import Remembering
 from nightclaw.sandbox import probe
 from nightclaw.sandbox.none import NoSandbox
 from nightclaw.sources.github_api import GitHubAPI
 from nightclaw.store import budgets, tasks
 from nightclaw.store.db import Store
 from nightclaw.store.tasks import Task
-from nightclaw.tools import bash, edit, glob, grep, read, write
+from nightclaw.tools import bash, edit, glob, grep, read, recall, remember, write
 from nightclaw.tools import git as git_tool
 from nightclaw.tools import github as github_tool
 from nightclaw.vcs.askpass import Askpass
@@ -91,6 +92,7 @@ class Agent:
         offline: Offline,
         publish: Publish,
         day_of: Callable[[int], str],
+        remembering: Remembering,
     ) -> None:
         self._house = house
         self._api = api
@@ -111,10 +113,14 @@ class Agent:
             self.prepare, self._instructions, self._has_commits,
         )  # fmt: skip
         purse = Purse(house.clock, self.caps, self._bound, day_of)
-        services = {"git": Repositories(self._git, self.worktrees.remote), "github": api}
+        services = {
+            "git": Repositories(self._git, self.worktrees.remote),
+            "github": api,
+            **remembering.services,
+        }
         kit = Kit(self.tools, self._wall, services)
         self.caller = Caller(house.store, house.clock, kit, self.gate, self.asking, publish)
-        self.runner = Runner(house.store, house.clock, publish, self.caller, self.places, purse)
+        self.runner = Runner(house.store, house.clock, publish, self.caller, self.places, purse, remembering)
 
     async def open(self) -> None:
         """Probe the wall and look for a local model. Never raises."""
@@ -237,7 +243,10 @@ class Agent:
 
     def _make_tools(self) -> Mapping[str, Tool]:
         deps = {"home": self._house.home}
-        made = [m.build({}, deps) for m in (read, write, edit, glob, grep, bash, git_tool, github_tool)]
+        made = [
+            m.build({}, deps)
+            for m in (read, write, edit, glob, grep, bash, git_tool, github_tool, recall, remember)
+        ]
         return {t.spec.name: t for t in made}
 
     def _permits(self) -> Permits:

@@ -38,8 +38,10 @@ from nightclaw.outbox import Outbox
 from nightclaw.panel import panel
 from nightclaw.problems import Problems
 from nightclaw.providers import offline
+from nightclaw.remembering import Remembering
 from nightclaw.sdnotify import Notify, watchdog_s
 from nightclaw.server import bind_control, serve
+from nightclaw.sources.idle import Activity
 from nightclaw.stance import rule_set
 from nightclaw.store import events, settings
 from nightclaw.store.db import Connection, Store
@@ -71,6 +73,7 @@ def run(home: Path, version: str) -> int:
         path = home / DATABASE
         try:
             boot.ensure_schema(path)
+            boot.finish_redaction(home)
         except sqlite3.DatabaseError as error:
             return asyncio.run(serve_degraded(home, config, version, str(error)))
         return asyncio.run(App(home, config, version).run())
@@ -107,8 +110,11 @@ class App:
             lambda: self.desk.is_paused() or not self.has("notify"),
         )
         self.listening = Listening(self)
+        self.remembering = Remembering(self)
         offline_model = offline.build({}, {"look": glancer})
-        self.agent = Agent(self, self.listening.api, offline_model, self._publish, self._day_of)
+        self.agent = Agent(
+            self, self.listening.api, offline_model, self._publish, self.day_of, self.remembering
+        )
         self.desk = Desk(
             self.store, self.clock, self.presence, self.agent.runner, self.stance, self._switched,
             lambda: self.config.tz,
@@ -133,6 +139,14 @@ class App:
     def last_input_at(self) -> int:
         return max(self.presence.last_input_at, self.started_at)
 
+    async def activity(self) -> Activity:
+        """What stirs now: an owner who looks, a task that runs or waits."""
+        return await self.listening.activity()
+
+    def idle_since(self) -> int | None:
+        """Since when (ms) it has been idle for long enough to dream, None while it has not."""
+        return self.listening.idle.since
+
     def is_busy(self, kind: str) -> bool:
         """A turn of this kind of task runs now."""
         return self.scheduler is not None and self.scheduler.is_running(kind)
@@ -152,7 +166,7 @@ class App:
     def _publish(self, kind: str, task: str, session: str, data: dict[str, JSON]) -> None:
         self.frames.publish(kind, self.clock.now_ms(), data, task=task, session=session)
 
-    def _day_of(self, at: int) -> str:
+    def day_of(self, at: int) -> str:
         return datetime.fromtimestamp(at / 1000, self.config.tz).strftime("%Y-%m-%d")
 
     def _switched(self) -> None:
@@ -238,6 +252,7 @@ class App:
         add("worktrees", self.agent.tidy, critical=False)
         add("watch", lambda: self.supervisor.watch(self.notify, watchdog_s(os.environ, os.getpid()), VITAL))
         self.listening.add_loops(self.supervisor)
+        self.remembering.add_loops(self.supervisor)
 
     def _may_work(self) -> bool:
         return not self.desk.is_paused() and self.safe_mode is None

@@ -25,9 +25,15 @@ def inbox_content(items: Sequence[InboxItem]) -> list[JSONObject]:
 
 
 def build(
-    transcript: Sequence[StepRow], content: list[JSONObject], tools: Sequence[JSONObject], task_id: str
+    transcript: Sequence[StepRow],
+    content: list[JSONObject],
+    tools: Sequence[JSONObject],
+    task_id: str,
+    remembered: str = "",
 ) -> ModelRequest:
     """One request: every earlier step as a user and an assistant message, then the new content.
+
+    remembered: the index of memory, which ends the stable prefix.
 
     Other tasks of the session come first, whole; a call of theirs that was never settled gets a result that says so.
     """
@@ -40,8 +46,9 @@ def build(
         if step.response:
             messages.append({"role": "assistant", "content": list(step.response)})
     messages.append({"role": "user", "content": list(content)})
+    system = f"{SYSTEM}\n\n{remembered}" if remembered else SYSTEM
     return ModelRequest(
-        model="", messages=tuple(_paired(messages)), system=SYSTEM, tools=tuple(tools), max_tokens=MAX_OUTPUT
+        model="", messages=tuple(_paired(messages)), system=system, tools=tuple(tools), max_tokens=MAX_OUTPUT
     )
 
 

@@ -7,8 +7,9 @@ a crash anywhere goes on from rows and repeats nothing blindly. Every write is g
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from nightclaw.core import failpoints
 from nightclaw.core.errors import NightclawError, ProviderError
@@ -25,6 +26,7 @@ from nightclaw.core.ports import (
 )
 from nightclaw.core.states import RunState, TaskState
 from nightclaw.core.tools import Workspace
+from nightclaw.core.trust import Label
 from nightclaw.core.types import JSON, JSONObject, NoteDraft
 from nightclaw.execution import context
 from nightclaw.execution.calls import Caller
@@ -37,6 +39,7 @@ from nightclaw.store.calls import Call
 from nightclaw.store.db import Connection, Store
 from nightclaw.store.runs import Claim, StepRow
 
+T = TypeVar("T")
 Publish = Callable[[str, str, str, dict[str, JSON]], None]
 """(kind, task, session, data): an ephemeral frame for whoever follows."""
 TURNS_AN_HOUR = 30
@@ -68,11 +71,36 @@ class Turn:
     """The answer of the newest step, when it was saved and only the turn was not closed."""
 
 
+class Reminder(Protocol):
+    """Rows of memory that fit a message, quoted; and the label they bring, None without any."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def label(self) -> Label | None: ...
+
+
+class Memory(Protocol):
+    """What is remembered, as a run sees it: the index for its prefix, and what fits a message of the owner's."""
+
+    def index_for(self, conn: Connection, repo: str | None) -> str: ...
+    def remind(
+        self, conn: Connection, text: str, session: str, repo: str | None, private: bool
+    ) -> Reminder: ...
+
+
 class Runner:
     """Runs one claim at a time per call of `run`; several calls may run side by side."""
 
     def __init__(
-        self, store: Store, clock: Clock, publish: Publish, caller: Caller, places: Places, purse: Purse
+        self,
+        store: Store,
+        clock: Clock,
+        publish: Publish,
+        caller: Caller,
+        places: Places,
+        purse: Purse,
+        memory: Memory,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -80,6 +108,7 @@ class Runner:
         self._caller = caller
         self._places = places
         self._purse = purse
+        self._memory = memory
         self._nudges: dict[str, asyncio.Event] = {}
         self._parking: set[str] = set()
 
@@ -132,14 +161,17 @@ class Runner:
         if turn is None:
             return True
         if turn.answered is not None:
-            return await self._conclude(claim, workspace, model, turn.answered, "end_turn")
+            return await self._conclude(claim, workspace, model, turn.answered, "end_turn", nudge)
         if any(not c.is_settled for c in turn.calls):
             return await self._act(claim, workspace, turn.calls, nudge)
         content: list[JSONObject] = calls.results(turn.calls)
         if turn.is_first:
             content.append(context.text_block(await self._places.opening(claim.task, workspace)))
+        index, reminder = await self._store.read(self._remembered, claim.task, turn.items, bool(model.tools))
+        if reminder is not None and reminder.text:
+            content.append(context.text_block(reminder.text))
         content += context.inbox_content(turn.items)
-        request = context.build(turn.transcript, content, model.tools, claim.task.id)
+        request = context.build(turn.transcript, content, model.tools, claim.task.id, index)
         reservation = await self._store.write(self._purse.reserve, claim.task, model.name, request)
         if isinstance(reservation, Parked):
             await self._store.write(self._rest, claim, reservation)
@@ -149,7 +181,9 @@ class Runner:
         if reply is None:
             return False
         failpoints.hit("runner.after_model")
-        requested = await self._store.write(self._save, claim, turn, content, request, reply, reservation)
+        requested = await self._store.write(
+            self._save, claim, turn, content, request, reply, reservation, reminder
+        )
         failpoints.hit("runner.step_saved")
         if requested:
             return await self._act(claim, workspace, requested, nudge)
@@ -157,29 +191,15 @@ class Runner:
         text = context.text_of(reply.content)
         if reply.stop_reason == "max_tokens":
             text += "\n(the answer was cut at its longest allowed length)"
-        return await self._conclude(claim, workspace, model, text, reply.stop_reason)
+        return await self._conclude(claim, workspace, model, text, reply.stop_reason, nudge)
 
     async def _act(self, claim: Claim, workspace: Workspace, found: list[Call], nudge: asyncio.Event) -> bool:
         """Settle the calls of a step; True when the task was parked on one. A cancel or a `now` stops between them."""
-        working = asyncio.ensure_future(self._caller.settle(claim, workspace, found))
-        nudged = asyncio.ensure_future(nudge.wait())
-        try:
-            await asyncio.wait({working, nudged}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                return working.result() is not None
-            await self._stop_call(claim, working)
+        settled = await _unless_nudged(self._caller.settle(claim, workspace, found), nudge)
+        if settled is None:  # the owner wants a word or an end now: the running call is ended and says so
+            await self._store.write(self._cut_calls, claim)
             return False
-        finally:
-            nudged.cancel()
-            if not working.done():
-                working.cancel()
-            await asyncio.gather(working, nudged, return_exceptions=True)
-
-    async def _stop_call(self, claim: Claim, working: "asyncio.Future[Parked | None]") -> None:
-        """The owner wants a word or an end now: the running call is ended and says so."""
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-        await self._store.write(self._cut_calls, claim)
+        return settled.result() is not None
 
     def _cut_calls(self, conn: Connection, claim: Claim) -> None:
         now = self._clock.now_ms()
@@ -216,15 +236,8 @@ class Runner:
                 self._tell_delta(claim, part)
             raise ProviderError("the model's answer ended before it was complete", kind="cut", may_pass=True)
 
-        asking = asyncio.ensure_future(consume())
-        nudged = asyncio.ensure_future(nudge.wait())
-        try:
-            await asyncio.wait({asking, nudged}, return_when=asyncio.FIRST_COMPLETED)
-            return asking.result() if asking.done() else None
-        finally:
-            for waiting in (asking, nudged):
-                waiting.cancel()
-            await asyncio.gather(asking, nudged, return_exceptions=True)
+        asked = await _unless_nudged(consume(), nudge)
+        return asked.result() if asked is not None else None
 
     def _tell_delta(self, claim: Claim, part: TextDelta | ThinkingDelta | Restarted) -> None:
         kind = "thinking.delta" if isinstance(part, ThinkingDelta) else "text.delta"
@@ -234,12 +247,20 @@ class Runner:
         self._publish(kind, claim.task.id, claim.task.session, data)
 
     async def _conclude(
-        self, claim: Claim, workspace: Workspace, model: Model, text: str, reason: str
+        self,
+        claim: Claim,
+        workspace: Workspace,
+        model: Model,
+        text: str,
+        reason: str,
+        nudge: asyncio.Event,
     ) -> bool:
         """Verify what was made, then close the turn; False when more came in meanwhile."""
-        verdict = await self._places.verify(claim.task, workspace)
+        checked = await _unless_nudged(self._places.verify(claim.task, workspace), nudge)
+        if checked is None:
+            return False
         is_new = model.name != OFFLINE  # that one only repeats what is stored
-        return await self._store.write(self._finish, claim, text, reason, verdict, is_new)
+        return await self._store.write(self._finish, claim, text, reason, checked.result(), is_new)
 
     async def _provider_failed(self, claim: Claim, error: ProviderError) -> None:
         """A chat is told at once; other work waits, and what only the owner can mend is told once a day."""
@@ -254,6 +275,18 @@ class Runner:
             await self._store.write(self._wait_for_model, claim, parked, error if is_lasting else None)
         else:
             await self._store.write(self._fail, claim, _sentences(error.message, error.hint))
+
+    def _remembered(
+        self, conn: Connection, task: tasks.Task, items: list[tasks.InboxItem], has_model: bool
+    ) -> tuple[str, Reminder | None]:
+        """The index for the prefix, and what fits the owner's new words. Reads only; nothing without a model."""
+        if not has_model:
+            return "", None
+        index = self._memory.index_for(conn, task.repo)
+        if task.kind != "chat" or not items:
+            return index, None
+        words = "\n".join(i.content for i in items)
+        return index, self._memory.remind(conn, words, task.session, task.repo, task.private)
 
     # Writes: SQL only, one transaction each
 
@@ -295,6 +328,7 @@ class Runner:
         request: ModelRequest,
         reply: Reply,
         reservation: str,
+        reminder: Reminder | None,
     ) -> list[Call]:
         """The step, its calls as requested, the ledger and the inbox read, in one transaction."""
         now, task = self._clock.now_ms(), claim.task
@@ -310,6 +344,8 @@ class Runner:
             text=context.text_of(reply.content),
             now=now,
         )
+        if reminder is not None and reminder.label is not None:
+            sessions.lower(conn, task.session, reminder.label)
         calls.request(conn, step_id, task.id, context.uses_of(reply.content), now)
         if turn.items:
             tasks.mark_read(conn, task.id, turn.items[-1].seq, now)
@@ -372,6 +408,20 @@ class Runner:
         now = self._clock.now_ms()
         if runs.end(conn, claim.run_id, RunState.INTERRUPTED, "the daemon is stopping", now):
             tasks.move(conn, claim.task.id, TaskState.READY, now)
+
+
+async def _unless_nudged(
+    work: Coroutine[object, object, T], nudge: asyncio.Event
+) -> asyncio.Future[T] | None:
+    """The work, done; None when a nudge came first and it was cancelled."""
+    working, nudged = asyncio.ensure_future(work), asyncio.ensure_future(nudge.wait())
+    try:
+        await asyncio.wait({working, nudged}, return_when=asyncio.FIRST_COMPLETED)
+        return working if working.done() else None
+    finally:
+        for waiting in (working, nudged):
+            waiting.cancel()
+        await asyncio.gather(working, nudged, return_exceptions=True)
 
 
 def _sentences(first: str, *more: str) -> str:
