@@ -34,7 +34,8 @@ class ToolSpec:
     deadline_s: float = 120.0
 
     def as_json(self) -> dict[str, JSON]:
-        return {"name": self.name, "description": self.description, "input_schema": self.input_schema}
+        shown = {k: v for k, v in self.input_schema.items() if k != "additionalProperties"}
+        return {"name": self.name, "description": self.description, "input_schema": shown}
 
 
 @dataclass(frozen=True, slots=True)
