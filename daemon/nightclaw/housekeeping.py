@@ -87,7 +87,7 @@ class Housekeeping:
 
 
 def expire(conn: Connection, now: int) -> int:
-    """Unanswered is denied: close what is overdue, and the proposals that hung on it."""
+    """Unanswered is denied: close what is overdue; a proposal ends with it, parked work goes on without it."""
     overdue = approvals.overdue(conn, now)
     for a in overdue:
         task = tasks.get(conn, a.task_id) if a.task_id else None
@@ -97,6 +97,8 @@ def expire(conn: Connection, now: int) -> int:
         )
         if task is not None and task.state is TaskState.PROPOSED:
             tasks.finish(conn, task, TaskState.CANCELLED, "the proposal was not answered in time", now)
+        elif task is not None and task.parked_on == a.id:
+            tasks.move(conn, task.id, TaskState.READY, now, parked_on=None)
     return len(overdue)
 
 
