@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from nightclaw.core import failpoints
 from nightclaw.core.errors import NightclawError, ProviderError
@@ -26,6 +26,7 @@ from nightclaw.core.ports import (
 )
 from nightclaw.core.states import RunState, TaskState
 from nightclaw.core.tools import Workspace
+from nightclaw.core.trust import Label
 from nightclaw.core.types import JSON, JSONObject, NoteDraft
 from nightclaw.execution import context
 from nightclaw.execution.calls import Caller
@@ -70,11 +71,36 @@ class Turn:
     """The answer of the newest step, when it was saved and only the turn was not closed."""
 
 
+class Reminder(Protocol):
+    """Rows of memory that fit a message, quoted; and the label they bring, None without any."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def label(self) -> Label | None: ...
+
+
+class Memory(Protocol):
+    """What is remembered, as a run sees it: the index for its prefix, and what fits a message of the owner's."""
+
+    def index_for(self, conn: Connection, repo: str | None) -> str: ...
+    def remind(
+        self, conn: Connection, text: str, session: str, repo: str | None, private: bool
+    ) -> Reminder: ...
+
+
 class Runner:
     """Runs one claim at a time per call of `run`; several calls may run side by side."""
 
     def __init__(
-        self, store: Store, clock: Clock, publish: Publish, caller: Caller, places: Places, purse: Purse
+        self,
+        store: Store,
+        clock: Clock,
+        publish: Publish,
+        caller: Caller,
+        places: Places,
+        purse: Purse,
+        memory: Memory,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -82,6 +108,7 @@ class Runner:
         self._caller = caller
         self._places = places
         self._purse = purse
+        self._memory = memory
         self._nudges: dict[str, asyncio.Event] = {}
         self._parking: set[str] = set()
 
@@ -140,8 +167,11 @@ class Runner:
         content: list[JSONObject] = calls.results(turn.calls)
         if turn.is_first:
             content.append(context.text_block(await self._places.opening(claim.task, workspace)))
+        index, reminder = await self._store.read(self._remembered, claim.task, turn.items, bool(model.tools))
+        if reminder is not None and reminder.text:
+            content.append(context.text_block(reminder.text))
         content += context.inbox_content(turn.items)
-        request = context.build(turn.transcript, content, model.tools, claim.task.id)
+        request = context.build(turn.transcript, content, model.tools, claim.task.id, index)
         reservation = await self._store.write(self._purse.reserve, claim.task, model.name, request)
         if isinstance(reservation, Parked):
             await self._store.write(self._rest, claim, reservation)
@@ -151,7 +181,9 @@ class Runner:
         if reply is None:
             return False
         failpoints.hit("runner.after_model")
-        requested = await self._store.write(self._save, claim, turn, content, request, reply, reservation)
+        requested = await self._store.write(
+            self._save, claim, turn, content, request, reply, reservation, reminder
+        )
         failpoints.hit("runner.step_saved")
         if requested:
             return await self._act(claim, workspace, requested, nudge)
@@ -244,6 +276,18 @@ class Runner:
         else:
             await self._store.write(self._fail, claim, _sentences(error.message, error.hint))
 
+    def _remembered(
+        self, conn: Connection, task: tasks.Task, items: list[tasks.InboxItem], has_model: bool
+    ) -> tuple[str, Reminder | None]:
+        """The index for the prefix, and what fits the owner's new words. Reads only; nothing without a model."""
+        if not has_model:
+            return "", None
+        index = self._memory.index_for(conn, task.repo)
+        if task.kind != "chat" or not items:
+            return index, None
+        words = "\n".join(i.content for i in items)
+        return index, self._memory.remind(conn, words, task.session, task.repo, task.private)
+
     # Writes: SQL only, one transaction each
 
     def _begin(self, conn: Connection, claim: Claim) -> Turn | None:
@@ -284,6 +328,7 @@ class Runner:
         request: ModelRequest,
         reply: Reply,
         reservation: str,
+        reminder: Reminder | None,
     ) -> list[Call]:
         """The step, its calls as requested, the ledger and the inbox read, in one transaction."""
         now, task = self._clock.now_ms(), claim.task
@@ -299,6 +344,8 @@ class Runner:
             text=context.text_of(reply.content),
             now=now,
         )
+        if reminder is not None and reminder.label is not None:
+            sessions.lower(conn, task.session, reminder.label)
         calls.request(conn, step_id, task.id, context.uses_of(reply.content), now)
         if turn.items:
             tasks.mark_read(conn, task.id, turn.items[-1].seq, now)
