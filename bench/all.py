@@ -24,6 +24,7 @@ BENCHES: dict[str, list[str]] = {
     "files": [],
     "big_home": [],
     "day": [],
+    "recall_speed": [],
     "agent": [],
 }
 QUICK: dict[str, list[str]] = {"ingress": ["1"], "files": ["1000"]}  # what takes no --quick
@@ -58,6 +59,9 @@ GOALS: dict[str, tuple[str, float]] = {
     "day.idle_model_calls": ("<=", 0),
     "day.idle_tokens": ("<=", 0),
     "day.idle_notes": ("<=", 0),
+    "recall_speed.10000.engine_p50": ("<=", 1),
+    "recall_speed.100000.engine_p50": ("<=", 4),
+    "recall_speed.1000000.engine_p50": ("<=", 30),
 }
 # A number, what it is held against, and how much more it may be: as with an empty home.
 RATIOS: dict[str, tuple[str, float]] = {
@@ -67,7 +71,7 @@ RATIOS: dict[str, tuple[str, float]] = {
     "big_home.full.ready_after_kill": ("big_home.empty.ready_after_kill", 1.25),
 }
 SLOPES: dict[str, tuple[str, float]] = {
-    "big_home.full.anonymous": ("big_home.empty.anonymous", 1.0),
+    "big_home.full.anonymous": ("big_home.tenth.anonymous", 1.0),
 }
 
 
