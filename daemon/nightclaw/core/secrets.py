@@ -19,6 +19,10 @@ _SAID = re.compile(
     r"|(?:access|auth|bearer|api)[ _-]?token|recovery code|seed phrase)\b"
     r"(?: (?:for|of|to|on) [^\n:=]{1,60}?)?\s{0,3}(?:is|are|was|:|=|->)\s{0,3}[\"'`“]?([^\s\"'`”]{4,200})"
 )
+_ASSIGNED = re.compile(
+    r"(?i)\b(?=\w{0,60}_)\w{0,60}(?:secret|token|passw(?:or)?d|api_?key|access_?key|private_?key)\w{0,40}"
+    r"\s{0,3}[=:]\s{0,3}[\"'`]?([^\s\"'`]{8,200})"
+)
 _BEARER = re.compile(
     r"(?i)\b(?:authorization|bearer|basic)\b:?\s{1,3}(?:bearer |basic )?([A-Za-z0-9+/_.~=-]{20,400})"
 )
@@ -50,6 +54,9 @@ def _spans(text: str, known: Collection[str]) -> Iterator[tuple[int, int, str]]:
     for found in _SAID.finditer(text):
         if _could_be_secret(found[1]):
             yield found.start(1), found.end(1), "a password or key in words"
+    for found in _ASSIGNED.finditer(text):
+        if _could_be_secret(found[1]) and any(c.isalpha() for c in found[1]):
+            yield found.start(1), found.end(1), "a secret setting"
     for found in _BEARER.finditer(text):
         if _could_be_secret(found[1]):
             yield found.start(1), found.end(1), "a login header"

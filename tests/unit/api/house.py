@@ -11,12 +11,17 @@ from sqlalchemy import Connection, insert
 
 from nightclaw.api.control import Answer, ChatMessage, Control, TaskOrder
 from nightclaw.api.ephemeral import Ephemeral
+from nightclaw.config import load
 from nightclaw.core.errors import NotFound, Refused
 from nightclaw.core.ids import new_id
 from nightclaw.core.states import ApprovalState, TaskState
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON, JSONObject, SignalDraft, Source
-from nightclaw.store import approvals, events, signals, tasks
+from nightclaw.diary import Diary
+from nightclaw.problems import Problems
+from nightclaw.remembering import Remembering
+from nightclaw.sources.idle import Activity
+from nightclaw.store import approvals, budgets, events, signals, tasks
 from nightclaw.store.db import Store
 from nightclaw.store.schema import schedule, watch
 
@@ -67,6 +72,7 @@ class House:
     features: dict[str, bool] = field(default_factory=lambda: {"dream": True})
     problems: list[JSON] = field(default_factory=list)
     rules_since: int = 0
+    remembering: Remembering | None = None
 
     async def chat(self, message: ChatMessage) -> JSONObject:
         def write(conn: Connection) -> JSONObject:
@@ -186,7 +192,56 @@ class House:
         }
 
 
+class Around:
+    """What memory needs of a daemon, over the same store."""
+
+    def __init__(self, house: House, home: Path) -> None:
+        self.home = home
+        self.config = load(home, {})
+        self.store, self.clock = house.store, house.clock
+        self.problems = Problems()
+        self.diary = Diary(house.store, home, lambda: UTC, self.problems)
+        self.agent = NoModels()
+
+    def has(self, feature: str) -> bool:
+        return True
+
+    def is_paused(self) -> bool:
+        return False
+
+    async def activity(self) -> Activity:
+        return Activity(0, False, False)
+
+    def idle_since(self) -> int | None:
+        return None
+
+    def day_of(self, at: int) -> str:
+        return "2026-11-18"
+
+
+MEMORY = (
+    *("add_memory", "edit_memory", "forget_memory", "read_memory_files", "search_memory", "import_memories"),
+    *("dream", "undo_dream", "redact"),
+)
+
+
+class NoModels:
+    """An agent without any model."""
+
+    def __init__(self) -> None:
+        self.router = self
+
+    def has(self, role: str) -> bool:
+        return False
+
+    def caps(self) -> budgets.Caps:
+        return budgets.Caps(0, 0, 0, 0)
+
+
 def control_of(house: House, home: Path, draining: asyncio.Event) -> Control:
+    house.remembering = Remembering(Around(house, home))  # pyright: ignore[reportArgumentType]
+    memory = house.remembering.control()
+
     async def connect(repo: str | None) -> list[dict[str, JSON]]:
         return [{"name": repo or "octo/app", "mode": "hook", "last_event_at": START}]
 
@@ -235,6 +290,7 @@ def control_of(house: House, home: Path, draining: asyncio.Event) -> Control:
         connect_github=connect,
         doctor=house.doctor,
         verify_log=house.told,
+        **{name: getattr(memory, name) for name in MEMORY},
     )
 
 
