@@ -185,6 +185,7 @@ def worked(conn: Connection) -> dict[str, str]:
         text="Done",
         now=START + 2000,
     )
+    tasks.mark_read(conn, tsk, 1, START + 2000)
     apr = approvals.request(conn, approvals.Question("call", tsk, session, {}, "d"), START + 2500)
     approvals.resolve(
         conn, apr, ApprovalState.GRANTED, by="octocat", note="", now=START + 3000, session=session
@@ -305,6 +306,6 @@ async def test_over_the_wire_why_answers_in_its_shape(api: Api) -> None:
     said = talk["transcript"]
     assert isinstance(said, list)
     assert [(s["role"], s["text"], s["cursor"] is not None) for s in said] == [
-        ("user", "Fix it", True),
+        ("user", "Fix it", False),
         ("assistant", "Done", True),
     ]
