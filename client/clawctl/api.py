@@ -26,12 +26,19 @@ class Api:
     def get(self, path: str, **query: object) -> object:
         return self.call("GET", path, query)
 
-    def post(self, path: str, body: Row) -> object:
-        return self.call("POST", path, body=body)
+    def post(self, path: str, body: Row, patience_s: float = transport.ANSWER_S) -> object:
+        return self.call("POST", path, body=body, patience_s=patience_s)
 
-    def call(self, method: str, path: str, query: Row | None = None, body: Row | None = None) -> object:
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Row | None = None,
+        body: Row | None = None,
+        patience_s: float = transport.ANSWER_S,
+    ) -> object:
         """Return the answer's JSON; None when it has no body. Raises Failure."""
-        data = self.open(method, path, query, body).read()
+        data = self.open(method, path, query, body, patience_s=patience_s).read()
         return decoded(data) if data.strip() else None
 
     def open(
@@ -42,6 +49,7 @@ class Api:
         body: Row | None = None,
         accept: str = "application/json",
         headers: dict[str, str] | None = None,
+        patience_s: float = transport.ANSWER_S,
     ) -> transport.Response:
         """Send one request; a refusal is raised, a good answer's body is left to the caller."""
         target = path
@@ -49,7 +57,7 @@ class Api:
         if given:
             target += "?" + "&".join(f"{key}={transport.quoted(value)}" for key, value in given.items())
         sent = None if body is None else json.dumps(body).encode()
-        answer = transport.request(self.socket, method, target, sent, accept, headers=headers)
+        answer = transport.request(self.socket, method, target, sent, accept, patience_s, headers)
         if not 200 <= answer.status < 300:
             raise _refusal(answer.status, answer.read())
         return answer

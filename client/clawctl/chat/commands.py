@@ -23,6 +23,8 @@ HELP = """\
 /answer ID TEXT        answer a question
 /why ID                why something happened
 /log                   today's log
+/memory [WORDS]        what is remembered; what answers these words
+/dream                 tidy memory up now
 /pause /resume         stop all proactive work; take it up again
 /config                where the config is
 /version               versions of both sides
@@ -85,6 +87,18 @@ def _config(chat: Chat, rest: str) -> None:
     _run_verb(chat, ["config", "path"])
 
 
+def _memory(chat: Chat, rest: str) -> None:
+    words = rest.split()
+    if words and words[0] in ("list", "search", "show", "add", "forget"):
+        _run_verb(chat, ["memory", *words])
+    else:
+        _run_verb(chat, ["memory", "search", *words] if words else ["memory", "list"])
+
+
+def _dream(chat: Chat, rest: str) -> None:
+    _run_verb(chat, ["dream", *(rest.split() or ["--now"])])
+
+
 def _approve(chat: Chat, rest: str) -> None:
     name, _, how = rest.partition(" ")
     _settle(chat, name, {"decision": "allow", **({"always": True} if how.strip() == "always" else {})})
@@ -124,6 +138,8 @@ _COMMANDS: dict[str, Callable[[Chat, str], None]] = {
     "clear": _clear,
     "session": _session,
     "config": _config,
+    "memory": _memory,
+    "dream": _dream,
     "approve": _approve,
     "deny": _deny,
     "answer": _answer,

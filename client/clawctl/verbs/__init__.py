@@ -67,6 +67,42 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         ),
     ),
     (
+        "remember",
+        (
+            ("memory list", "[--all] [--topic TOPIC] [--limit N]", "what is remembered", "memory:memory_list"),
+            ("memory search", "Q... [--limit N]", "what answers a question, best first", "memory:memory_search"),
+            ("memory show", "ID", "one memory, its versions and what it rests on", "memory:memory_show"),
+            (
+                "memory add",
+                "TEXT... [--topic TOPIC] [--when WORDS] [--observed-at TIME]",
+                "remember something (- reads standard input)",
+                "memory:memory_add",
+            ),
+            (
+                "memory edit",
+                "ID [--text TEXT] [--topic TOPIC] [--when WORDS]",
+                "make a newer version, in your editor without --text",
+                "memory:memory_edit",
+            ),
+            ("memory forget", "ID", "forget it, for good", "memory:memory_forget"),
+            (
+                "memory import",
+                "PATH [--dry-run] [--yes]",
+                "take over another agent's Markdown memory or JSONL transcripts",
+                "bring:memory_import",
+            ),
+            ("dream", "[--now] [--dry-run]", "tidy memory up; --now whatever goes on", "memory:dream"),
+            ("dreams", "[--limit N]", "what dreams changed", "memory:dreams"),
+            ("dream undo", "ID", "put back all that a dream changed", "memory:dream_undo"),
+            (
+                "redact",
+                "TEXT... [--yes]",
+                "remove a text from everything, backups and log too (- reads standard input)",
+                "memory:redact",
+            ),
+        ),
+    ),
+    (
         "set up",
         (
             (
