@@ -36,7 +36,7 @@ _RECURS = re.compile(
 )
 _PAST = re.compile(
     r"(?i)\b(?:was|were|did|had|went|met|got|made|said|told|began|ran|broke|came|left|sent|took|saw|found|lost|won"
-    r"|gave|wrote|spent|bought|built|fell|[a-z]{2,}ed)\b"
+    r"|gave|wrote|spent|bought|built|fell|(?<!be )(?<!to )(?<!is )(?<!are )[a-z]{2,}ed)\b"
 )
 _KEEP = re.compile(r"`[^`]*`")
 _PREPOSITION = re.compile(
@@ -55,7 +55,7 @@ _UNTIL = re.compile(
 )
 _ONLY = re.compile(rf"(?i)(?:\b(?:only|just)(?: (?:for|in|on|during))? (?P<what>{_PERIOD}))")
 _ONLY_AFTER = re.compile(rf"(?i)(?P<what>{_PERIOD})(?: \([a-z]+\))?,? (?:only|alone)\b")
-_FOR = re.compile(rf"(?i)\b(?:for|during) (?P<what>{_PERIOD})(?! (?:release|version|budget))")
+_FOR = re.compile(rf"(?i)(?<!scheduled )(?<!planned )(?<!set )(?<!due )(?<!booked )\b(?:for|during) (?P<what>{_PERIOD})(?! (?:release|version|budget))")
 _AWAY = re.compile(
     rf"(?i)\b(?:away|out|off|leave|vacation|holiday|closed|frozen|freeze|unavailable|down|paused|travell?ing)\b"
     rf".{{0,40}}?\bfor (?:the next )?(?P<n>{_N}) (?P<unit>day|week|month)s?\b"
@@ -240,7 +240,7 @@ class _Said:
             found = [date(self.day.year + y, _month(name), int(n)) for y in (-1, 0, 1)]
         except ValueError:
             return None
-        if self.is_past:
+        if self.is_past and not _AHEAD.search(m.string[: m.start()]):
             return f"{m[0]} {max((d for d in found if d <= self.day), default=found[0]).year}"
         return f"{m[0]} {min((d for d in found if d >= self.day), default=found[2]).year}"
 
@@ -260,6 +260,7 @@ _WAYS = {
     "previous": -1,
 }
 _DURATION = re.compile(r"(?i)\b(?:finish\w*|complet\w*|respond\w*|return\w*|done|runs?|takes?|built)\s*$")
+_AHEAD = re.compile(r"(?i)\b(?:by|until|till|before|through|due|due on|no later than)\s+(?:the )?$")
 _UNIT = r"(?P<unit>day|week|month|year)s?"
 _RULES: tuple[tuple[re.Pattern[str], Make], ...] = (
     (_rx(r"(?:the )?day after tomorrow|(?:the )?day before yesterday"), _Said.near),

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from nightclaw.memory import values, words
-from nightclaw.memory.nouns import HEADS, PREPOSITIONS, VERBS, Noun, noun, singular
+from nightclaw.memory.nouns import HEADS, PREPOSITIONS, VERBS, Noun, noun, singular, specific
 
-_BY_KIND = {
+BY_KIND = {
     "port": "port", "path": "path", "url": "url", "version": "version", "date": "date", "day": "day", "time": "time",
     "ip": "address", "host": "host", "email": "email",
 }  # fmt: skip
@@ -28,7 +28,7 @@ _STATE_WORDS = {
     "banned": "forbidden", "finished": "done", "complete": "done", "completed": "done", "enable": "enabled",
     "disable": "disabled",
 }  # fmt: skip
-MULTI = ("use", "need", "dependency", "like")
+MULTI = ("use", "need", "dependency", "like", "team")
 """What one may have several of: a new one ends no other unless it says so."""
 
 
@@ -53,31 +53,39 @@ def attribute(subject: str, value: str) -> Found | None:
     n = noun(" of ".join([subject, *more]))
     if n is None or not found.form:
         return None
-    head = _BY_KIND.get(found.kind)
+    head = BY_KIND.get(found.kind)
+    if n.head in _MEANS and n.of and found.kind == "name":
+        return relation("use", " ".join(n.of), value, purpose=True)
     if n.head in HEADS or n.head == head:
         fits = _FITS.get(n.head)
         if fits is not None and found.kind not in fits:
             return None
         if n.head == "place" and head in ("path", "url"):
             n = Noun(head, n.of)
-        return _plausible(n, found)
+        return _plausible(n, found, value)
     if head is not None:
         return Found(Noun(head, tuple(sorted(n.whole()))).key, found.form, found.kind)
+    if found.kind == "number" and "." in found.form:
+        return Found(Noun("version", tuple(sorted(n.whole()))).key, found.form, found.kind)
     if found.kind in ("number", "amount", "money"):
         return Found(n.key, found.form, found.kind, bare=not n.of)
     if (
         n.of
         and found.kind == "name"
         and re.search(r"\b[A-Z]|\w[-_.\d]", value)
-        and re.match(r"(?i)the|my|our", subject)
+        and re.match(r"(?i)(?:the|my|our)\b|.*'s ", subject)
     ):
-        return _plausible(n, found)
+        return _plausible(n, found, value)
     return None
 
 
-def _plausible(n: Noun, v: values.Value) -> Found | None:
+_MEANS = frozenset({"tool", "solution", "choice", "software", "product", "service"})
+"""What one uses for something."""
+
+
+def _plausible(n: Noun, v: values.Value, value: str = "") -> Found | None:
     """Words count as a value only when they look like a name of something, and the key says of what."""
-    if v.kind in ("name", "literal") and (len(v.form.split()) > 5 or not _is_name(v.form)):
+    if v.kind in ("name", "literal") and (len(v.form.split()) > 5 or not _is_name(v.form, value)):
         return None
     return Found(n.key, v.form, v.kind, bare=not n.of)
 
@@ -88,17 +96,22 @@ _NO_NAME = words.word_set(
     " easy full empty"
     " important ready missing unknown unclear tbd stale same different late early true false yes no set"
     " used needed"
-    " there here mine yours nice cool ok safe dead alive gone back in out over weird odd changed a"
+    " taken given kept held sent written built done made there here mine yours nice cool ok safe dead alive gone back in out over weird odd changed a"
 )
 
 
-def _is_name(form: str) -> bool:
+def _is_name(form: str, written: str = "") -> bool:
+    """written: with its capitals; a word that has one is no adjective."""
     found = form.split()
     if any(w in words.PRONOUNS or w in VERBS or w in words.NEGATIONS for w in found):
         return False
-    if any(re.match(r"\d{4}-\d\d", w) for w in found):
+    if any(re.match(r"\d{4}-\d\d", w) for w in found) or found[0] in ("one", "ones"):
         return False
-    return not (len(found) == 1 and (found[0] in _NO_NAME or _ADJECTIVE.search(found[0])))
+    if len(found) > 1 and re.search(r"(?:ed|taken|given|kept|held|sent|written|built|done|made)$", found[0]):
+        return False
+    if len(found) > 1 or written[:1].isupper():
+        return found[0] not in _NO_NAME
+    return found[0] not in _NO_NAME and _ADJECTIVE.search(found[0]) is None
 
 
 def _tail(value: str) -> tuple[str, values.Value, list[str]]:
@@ -119,14 +132,16 @@ def _tail(value: str) -> tuple[str, values.Value, list[str]]:
 def relation(name: str, subject: str, value: str, *, purpose: bool = False) -> Found | None:
     """A relation with a name of its own: the owner of, the place of, the use of `subject` is `value`."""
     n, v = noun(subject), values.whole(value)
-    if n is None or not v.form or (v.kind == "name" and (len(v.form.split()) > 6 or not _is_name(v.form))):
+    if n is None or not v.form or (v.kind == "name" and (len(v.form.split()) > 6 or not _is_name(v.form, value))):
+        return None
+    if v.kind == "name" and any(t.kind in BY_KIND for t in values.typed(value)):
         return None
     if v.kind == "name" and name in MULTI:
         named = noun(value)
         if named is None:
             return None
         v = values.Value("name", " ".join(named.whole()), 0, 0)
-    of = n.whole()
+    of = tuple(specific(set(n.whole())))
     if name in _ACTIVITIES:
         of = tuple(_act(w) for w in of)
     return Found(Noun(name, tuple(sorted(set(of)))).key, v.form, v.kind, is_purpose=purpose)
@@ -140,12 +155,17 @@ def _act(word: str) -> str:
     return words.stem(word.removesuffix("ment") if len(word) > 8 else word)
 
 
+_LISTENS = re.compile(r"(?i)\b(?:listen|bind|serve|answer|expose|reach)")
+
+
 def typed_or(name: str) -> "Read":
     """Read `s`, `v`: the property the value's type is of, else the relation `name`."""
 
     def read(m: re.Match[str]) -> Found | None:
         v = values.whole(m["v"])
-        if v.kind in _BY_KIND or v.kind in ("number", "amount", "money"):
+        if v.kind == "number" and _LISTENS.search(m[0]) and 2 <= len(v.form) <= 5:
+            return relation("port", m["s"], m["v"])
+        if v.kind in BY_KIND or v.kind in ("number", "amount", "money"):
             return attribute(m["s"], m["v"])
         return relation(name, m["s"], m["v"])
 
@@ -242,6 +262,8 @@ def _count(m: re.Match[str]) -> Found | None:
 
 def _named(key: str, value: str) -> Found | None:
     v, n = values.whole(value), noun(value)
+    if v.kind == "name" and any(t.kind in BY_KIND for t in values.typed(value)):
+        return None
     if v.kind != "name":
         return Found(key, v.form, v.kind)
     return Found(key, " ".join(n.whole()), "name") if n is not None else None
@@ -249,7 +271,7 @@ def _named(key: str, value: str) -> Found | None:
 
 def _use_for(m: re.Match[str]) -> Found | None:
     v = values.whole(m["v"])
-    if v.kind in _BY_KIND:
+    if v.kind in BY_KIND:
         found = attribute(m["s"], m["v"])
     else:
         found = relation("use", m["s"], m["v"], purpose=True)
@@ -321,6 +343,8 @@ _SHAPES: tuple[tuple[str, Read], ...] = (
     (rf"{_WE}(?:switch|turn)(?:ed|s)? (?P<verb>on|off) {_S}", _switch),
     (rf"{_WE}(?P<verb>enable|disable)[sd]? {_S}", _switch),
     (rf"{_S} (?:was|were|has been|have been|is|are|got) (?P<verb>enabled|disabled|turned on|turned off)", lambda m: _state(m["s"], m["verb"].split()[-1])),
+    (rf"{_WE}(?:switched|moved|migrated|went|changed)(?: over)? to {_V} for {_S}", _use_for),
+    (rf"{_WE}(?:had to )?{_CHANGED} {_S}(?:,|;| and|:) (?:now )?(?:it|that|this|they) (?:is|are|runs on|lives in|listens on) {_V}", _change),
     (rf"{_WE}(?:switched|moved|migrated|changed|went|switch|move|migrate"
      rf"|change) from {_W} to {_V} for {_S}", _use_for),
     (rf"{_WE}(?:switched|moved|migrated|changed|went|switch|move|migrate"
@@ -338,6 +362,10 @@ _SHAPES: tuple[tuple[str, Read], ...] = (
      rf"|looks after|takes care of|is the person for|is the go-to (?:person )?for|is the (?:owner"
      rf"|maintainer) (?:of|for)) {_S}", _about("owner")),
     (rf"{_S} (?:is|are|will be) (?:owned|maintained|looked after|handled|run) by {_NAME}", _about("owner")),
+    (rf"{_S} (?:was|is|has been|were|are) (?:handed|given|passed|transferred)(?: over)? (?:from {_W} )?to {_NAME}",
+        lambda m: _replacing(relation("owner", m["s"], m["v"]), m["was"])),
+    (rf"{_S} (?:is|are) (?:on|in|part of|a member of|in the crew of|with) the {_V} (?:team|group|squad|crew|guild)", _about("team")),
+    (rf"{_S} (?:belongs to|joined|works (?:on|in|with|for)) the {_V} (?:team|group|squad|crew|guild)", _about("team")),
     (rf"{_S} belongs to {_V}", _about("owner")),
     (rf"{_WE}{_CHANGED} {_S} (?:over )?(?:from {_W} )?(?:back )?(?:to|at|onto|into) {_V}", _change),
     (rf"{_S} (?:{_BE} )?{_CHANGED} (?:over )?(?:from {_W} )?(?:back )?(?:to|at|onto|into) {_V}", _change),
@@ -352,8 +380,8 @@ _SHAPES: tuple[tuple[str, Read], ...] = (
      rf"|to do|as) {_S}", _use_for),
     (rf"{_V} (?:is|are) (?:used|what we use|our choice|the choice|the tool(?: of choice)?"
      rf"|the way to go) (?:for|in) {_S}", _use_for),
-    (rf"{_WE}(?:run|start|build|launch|execute|do) {_S} (?:with|using|via|by running) {_V}", lambda m: relation("command", m["s"], m["v"])),
-    (rf"(?:to )(?:run|start|build|launch|execute|do) {_S},? (?:use|run|type|call|invoke|we use"
+    (rf"{_WE}(?:run|start|build|launch|execute) {_S} (?:with|using|via|by running) {_V}", lambda m: relation("command", m["s"], m["v"])),
+    (rf"(?:to )(?:run|start|build|launch|execute) {_S},? (?:use|run|type|call|invoke|we use"
      rf"|execute) {_V}", lambda m: relation("command", m["s"], m["v"])),
     (rf"{_S} (?:is|are) (?:run|started|built|launched|executed) (?:with|using|via|by running) {_V}", lambda m: relation("command", m["s"], m["v"])),
     (rf"the command (?:to (?:run|start|build|launch|execute)|for(?: running)?) {_S} is {_V}", lambda m: relation("command", m["s"], m["v"])),
@@ -363,12 +391,16 @@ _SHAPES: tuple[tuple[str, Read], ...] = (
      rf"|documented|tracked)|are (?:located|stored|kept|saved|found|placed|hosted|deployed|based"
      rf"|documented|tracked)|can be found|goes?|gets? (?:stored|written|saved)) (?:in|at|on|under|into|to"
      rf"|with) {_V}", typed_or("place")),
+    (rf"{_S} (?:lives?|resides?|is (?:living|based|at home|residing)|has (?:a |an )?(?:home|flat|house)|are (?:living|based)) in {_V}", _about("place")),
+    (rf"{_S} (?:moved|has moved|relocated|has relocated|is moving|went to live) (?:to|in) {_V}", typed_or("place")),
+    (rf"{_WE}(?:rely|depend|count) on {_V} for {_S}", _use_for),
+    (rf"{_WE}do {_S} (?:with|using|via|in|through) {_V}", _use_for),
     (rf"{_S} (?:is|are) (?:written|implemented|coded) in {_V}", _about("language")),
     (rf"{_S} (?:happens?|takes? place|is (?:held|scheduled|planned|due|happening|set|on the calendar)"
      rf"|are (?:held|scheduled|planned|due)|starts?|begins?|meets?|occurs?) (?:on|at|for|by|every"
      rf"|each)? ?{_V}", lambda m: attribute(f"deadline of {m['s']}" if re.search(r"\bdue\b", m[0]) else m["s"], m["v"]) if values.whole(m["v"]).kind in ("date", "day", "time") else None),
     (rf"{_S} (?:points?|redirects?|resolves?|links?) (?:to|at) {_V}", typed_or("target")),
-    (rf"{_S} (?:depends|relies) on {_V}", _about("dependency")),
+    (rf"{_S} (?:depends|relies|is dependent|are dependent|depend|rely) on {_V}", _about("dependency")),
     (rf"{_S} (?:works?|is (?:employed|working)) (?:at|for) {_V}", _about("employer")),
     (rf"{_S} reports? to {_V}", _about("manager")),
     (rf"{_NAME} (?:manages|is the (?:manager|boss) of) {_S}", _about("manager")),
@@ -381,7 +413,7 @@ _SHAPES: tuple[tuple[str, Read], ...] = (
     (rf"{_WE}use {_V}", _us),
     (rf"{_S} (?:uses?|is using|are using|is built (?:on|with)|is based on|is powered by) {_V}", lambda m: typed_or("use")(m)),
     (rf"{_V} (?:is|are) used by {_S}", typed_or("use")),
-    (rf"{_S} (?:needs?|requires?) {_V}", _about("need")),
+    (rf"{_S} (?:needs?|requires?) {_V}(?: (?:to|in order to) (?:run|start|work|build|boot|operate))?", _about("need")),
     (rf"(?:you|we|one) needs? {_V} (?:for|to (?:run|use|start|build)) {_S}", _about("need")),
     (rf"{_V} (?:is|are) (?:needed|required|necessary) (?:for|by|to (?:run|use|start|build)) {_S}", _about("need")),
     (rf"{_S} {_BEC} (?:on |at |in |via )?{_V}", _is),

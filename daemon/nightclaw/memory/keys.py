@@ -9,7 +9,7 @@ may give way to each other, so a key that is wrong loses a fact and a key that i
 import re
 from dataclasses import dataclass, replace
 
-from nightclaw.memory import frames, nouns, values, words
+from nightclaw.memory import frames, nouns, slots, values, words
 
 ANY = "*"
 """The value of a fact of which nothing holds any more."""
@@ -77,6 +77,11 @@ _NEW = re.compile(
     r"|going forward|from here on"
     r"|as of|starting|correction|update|actually|not any ?more|rather than|these days|nowadays|upgraded"
     r"|new)\b"
+)
+_RULE = re.compile(r"(?i)^(?:always|never|do not|don't|avoid|ask|keep|write|make|try|let)\b")
+_CHOICE = re.compile(r"(?i)^(?:always )?(?:use|prefer|choose|pick|run|go with)\b")
+_RELATIVE = re.compile(
+    r"(?i)(?<=\w) (?:that |which )?(?:we|i|they) (?:use|have|run|rely on|picked|chose) (?=(?:for|in|on|is|are)\b)"
 )
 _ENDED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), to)
@@ -181,6 +186,8 @@ def _fact(sentence: str) -> Fact | None:
     undated = _ON_DATE.sub("", text)
     if undated != text and any(v.kind not in ("literal",) for v in values.typed(undated)):
         text = undated
+    if _RULE.match(text) and not _CHOICE.search(text):
+        return None  # a rule for what to do, not what is
     body, was = _bare_of_was(text)
     for shorter in dict.fromkeys((body, text, undated)):
         positive = _positive(shorter)
@@ -191,7 +198,14 @@ def _fact(sentence: str) -> Fact | None:
                 found.key, found.value, found.kind, positive is None, found.bare, before,
                 is_update or before is not None, found.is_purpose, rest,
             )  # fmt: skip
-    return _slot(text, is_update, rest)
+    found = slots.in_words(_strip(text)) or (
+        slots.in_words(positive) if (positive := _positive(text)) else None
+    )
+    if found is None:
+        return None
+    return Fact(
+        found.key, found.value, found.kind, _positive(text) is None, found.bare, None, is_update, rest=rest
+    )
 
 
 def _tidy(sentence: str) -> str:
@@ -212,7 +226,11 @@ def _tidy(sentence: str) -> str:
 
 
 def _strip(text: str) -> str:
-    text = _MIDDLE.sub("", text)
+    text = (
+        _RELATIVE.sub(" ", _MIDDLE.sub("", text))
+        if re.match(r"(?i)(?:the|our)\b", text)
+        else _MIDDLE.sub("", text)
+    )
     return " ".join(text.split()).strip(" ,.")
 
 
@@ -249,43 +267,3 @@ def _positive(text: str) -> str | None:
         if n:
             return _strip(said)
     return None
-
-
-_PAST = re.compile(
-    r"(?i)^(?:was|were|did|had|went|met|got|made|said|told|bought|sent|took|saw|found|came|gave|wrote"
-    r"|[a-z]{3,}ed)$"
-)
-
-
-def _slot(text: str, is_update: bool, rest: str) -> Fact | None:
-    """A sentence with one typed value and present words around it: those words are the key."""
-    text = _strip(text)
-    found = [v for v in values.typed(text) if v.kind != "literal"]
-    if len(found) != 1 or found[0].kind == "email":
-        return None
-    v = found[0]
-    around = f"{text[: v.start]} \0 {text[v.end :]}"
-    key = list[str]()
-    before, _, after = around.partition("\0")
-    for w in [*before.split(), "\0", *after.split()]:
-        if w == "\0":
-            key.append(f"<{v.kind}>")
-            continue
-        for token in words.tokens(w):
-            if token in words.NEGATIONS or token in words.PRONOUNS or _PAST.match(token):
-                return None
-            if token not in words.SOFT and token not in words.AUXILIARIES and token not in words.ARTICLES:
-                key.append(words.stem(token))
-    said = [w for w in key if not w.startswith("<")]
-    if not 2 <= len(said) <= 10 or not any(_is_verb(t) for t in words.tokens(around)):
-        return None
-    return Fact(" ".join(key), v.form, v.kind, is_update=is_update, rest=rest)
-
-
-def _is_verb(token: str) -> bool:
-    """A guess that is right for what people state in the present: closes, takes, have, costs."""
-    return (
-        token in words.AUXILIARIES
-        or token in ("use", "run", "take", "cost", "keep", "need", "want", "close", "open")
-        or (len(token) > 3 and token.endswith("s") and not token.endswith(("ss", "us", "is")))
-    )

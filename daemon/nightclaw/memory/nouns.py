@@ -25,7 +25,7 @@ _STATUS = words.word_set(
 )
 _GENERIC = words.word_set(
     "server service application project environment system instance component module box machine flag feature toggle"
-    " backend-service website tool"
+    " backend-service website tool file"
 )
 """Nouns that only say what kind of thing a name is of."""
 _COMMON = {
@@ -43,6 +43,10 @@ _COMMON = {
     "testing": "test",
 }
 """Everyday nouns of which one and many are the same thing; names of things stay as they are."""
+_SPEECH = words.word_set(
+    "we you i us always never please ask let do ever only any whoever everyone nobody someone"
+)
+"""Words of a sentence, not of the name of a thing."""
 _OLD = frozenset(
     {"old", "former", "previous", "earlier", "ex", "past", "original", "last", "other", "another"}
 )
@@ -54,7 +58,8 @@ VERBS = words.word_set("is are was were has have had will can could should must 
     " use runs wants likes prefers lives works means seems looks because if when while unless that which who")  # fmt: skip
 _HEAD_OF = {
     "folder": "path", "directory": "path", "dir": "path", "maintainer": "owner", "ownership": "owner",
-    "location": "place", "due-date": "deadline", "link": "url", "colour": "color", "cut-off": "deadline",
+    "location": "place", "home": "place", "home-town": "place", "hometown": "place", "residence": "place",
+    "due-date": "deadline", "link": "url", "colour": "color", "cut-off": "deadline",
 }  # fmt: skip
 
 
@@ -77,6 +82,8 @@ def noun(phrase: str) -> Noun | None:
     """A noun phrase in its one form; None for what is none or says nothing by itself."""
     found = words.tokens(phrase.strip(" ,\"'"))
     if not found or len(found) > 9 or any(w in words.PRONOUNS or w in VERBS for w in found):
+        return None
+    if len(found) > 1 and any(w in _SPEECH for w in found):
         return None
     if any(w in _OLD for w in found) or any(w in words.NEGATIONS for w in found):
         return None
@@ -111,9 +118,24 @@ def noun(phrase: str) -> Noun | None:
     if head in _GENERIC and of and first:
         head = first[-1]  # "the billing service" is billing
         of.discard(_COMMON.get(head, head))
-    if len(of) > 1:
-        of = {w for w in of if w not in _GENERIC} or of
-    return Noun(_COMMON.get(head, head), tuple(sorted(of)))
+    return Noun(_COMMON.get(head, head), tuple(sorted(specific(of))))
+
+
+def specific(names: set[str]) -> set[str]:
+    """Without the words that only say what kind of thing the others name."""
+    return {w for w in names if singular(w) not in _GENERIC} or names
+
+
+def is_generic(word: str) -> bool:
+    return word in _GENERIC
+
+
+def is_status(word: str) -> bool:
+    return word in _STATUS
+
+
+def common(word: str) -> str:
+    return _COMMON.get(word, word)
 
 
 def singular(head: str) -> str:

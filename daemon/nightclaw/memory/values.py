@@ -110,7 +110,7 @@ def whole(text: str) -> Value:
     words = text.strip().strip("\"'“”").rstrip(".,;!")
     while (shorter := _ARTICLE.sub("", words)) != words:
         words = shorter
-    spelled = _SMALL.get(words.lower().split(" ")[0])
+    spelled = None if re.match(r"(?i)(?:the|an?) ", text.strip()) else _SMALL.get(words.lower().split(" ")[0])
     if spelled is not None:
         words = spelled + words[len(words.split(" ")[0]) :]
     for v in typed(words):
@@ -144,6 +144,8 @@ def _amount(words: str) -> str:
     if m is None:
         return words
     number = re.sub(r"[,_']", "", m[1])
+    if "." in number and not m[2] and not m[3] and not sign:
+        return number  # 4.30 may be a version
     number = f"{float(number) * (1000 if m[2] else 1):g}" if len(number) < 7 or m[2] else number
     unit = next((u for p, u in _UNIT_OF.items() if m[3] and p.match(m[3])), m[3]) or sign
     return f"{number} {unit}".strip()

@@ -24,7 +24,7 @@ SOFT = word_set(
     " please kindly also too so well then very quite rather indeed again note remember fyi btw ok okay yes hey hi"
     " that's it's we're i'm there's nowadays today's generally typically general anyway however but and though"
     " we us i me my mine ours you yours our your its their team folks guys people everyone everybody"
-    " make sure ensure certain think believe guess say says said told tell know known keep mind recall"
+    " ever any make sure ensure certain think believe guess say says said told tell know known mind recall"
     " supposed"
 )
 NEGATIONS = frozenset(
@@ -58,7 +58,9 @@ _PHRASES = {
     "less than": "less-than", "no more than": "at-most", "no less than": "at-least", "set up": "setup",
     "by means of": "via", "would like": "want", "takes place": "happen", "take place": "happen", "is able to": "can",
     "are able to": "can", "due to": "because", "a lot of": "many", "lots of": "many", "turn on": "enable",
-    "turned on": "enable", "turn off": "disable", "turned off": "disable", "switch off": "disable",
+    "keep in mind": "note", "bear in mind": "note", "has to": "must", "have to": "must", "had to": "must",
+    "needs to": "must", "need to": "must", "has an allergy": "is allergic", "turned on": "enable", "times out": "timeout", "time out": "timeout", "timed out": "timeout", "every night": "nightly",
+    "each night": "nightly", "every morning": "each-morning", "backed up": "backup", "back up": "backup", "backs up": "backup", "turn off": "disable", "turned off": "disable", "switch off": "disable",
     "switch on": "enable", "pull requests": "pr",
 }  # fmt: skip
 _PHRASE = re.compile(r"\b(?:" + "|".join(sorted(_PHRASES, key=len, reverse=True)) + r")\b")

@@ -51,7 +51,7 @@ class Settled:
 
 @dataclass(slots=True)
 class Plan:
-    """All a dream would change. expects: rows it rests on, with the `updated_at` they had when they were read."""
+    """All a dream would change. chain: (older, newer, are they two values); expects: rows it rests on, with the `updated_at` they had when they were read."""
 
     adds: list[Add] = field(default_factory=list[Add])
     settled: list[Settled] = field(default_factory=list[Settled])
@@ -60,7 +60,7 @@ class Plan:
     ways: list[GiveWay] = field(default_factory=list[GiveWay])
     retired: list[Retire] = field(default_factory=list[Retire])
     checked: dict[str, str | None] = field(default_factory=dict[str, str | None])
-    chain: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    chain: list[tuple[str, str, bool]] = field(default_factory=list[tuple[str, str, bool]])
     sketches: dict[str, frozenset[int]] = field(default_factory=dict[str, frozenset[int]])
     asks: list[tuple[str, str, tuple[str, ...]]] = field(
         default_factory=list[tuple[str, str, tuple[str, ...]]]
@@ -87,7 +87,7 @@ def touched(plan: Plan) -> set[str]:
     named = (
         {s.id for s in plan.settled} | set(plan.joined) | set(plan.promoted) | {w.old for w in plan.ways}
         | {w.to for w in plan.ways} | {r.id for r in plan.retired} | set(plan.checked)
-        | {i for pair in plan.chain for i in pair} | set(plan.sketches)
+        | {i for link in plan.chain for i in link[:2]} | set(plan.sketches)
     )  # fmt: skip
     return {i for i in named if i.startswith("mem_")}
 
@@ -116,10 +116,11 @@ def apply(conn: Connection, plan: Plan, now: int) -> dict[str, str]:
             memories.doubted(conn, ids.get(memory_id, memory_id), now)
         else:
             memories.verified(conn, ids.get(memory_id, memory_id), check, now)
-    for older, newer in plan.chain:
+    for older, newer, is_version in plan.chain:
         a, b = ids.get(older, older), ids.get(newer, newer)
-        db.execute("UPDATE memory SET superseded_by = ? WHERE id = ?", (b, a))
-        db.execute("UPDATE memory SET supersedes = ? WHERE id = ?", (a, b))
+        db.execute("UPDATE memory SET superseded_by = ?, updated_at = ? WHERE id = ?", (b, now, a))
+        if is_version:
+            db.execute("UPDATE memory SET supersedes = ? WHERE id = ?", (a, b))
     for memory_id, hashes in plan.sketches.items():
         _sketch(conn, ids.get(memory_id, memory_id), hashes)
     return ids

@@ -1,6 +1,6 @@
 """What a dream reads: each look goes by an index and has a limit, so it costs what is new and not what is there."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -74,11 +74,11 @@ def related(conn: Connection, keys: Iterable[str], sketches: Iterable[int]) -> l
     states = "', '".join(KNOWN)
     found = dict[str, Memory]()
     for part in parts(sorted(set(keys))):
-        where = f"fact_key IN ({marks(part)}) AND state IN ('{states}') ORDER BY n LIMIT {_PAST}"
+        where = f"fact_key IN ({marks(part)}) AND +state IN ('{states}') ORDER BY n LIMIT {_PAST}"
         found.update((m.id, m) for m in memories.matching(conn, where, part))
     for part in parts(sorted(set(sketches))):
         where = (
-            f"n IN (SELECT n FROM memory_sketch WHERE hash IN ({marks(part)})) AND state IN ('{states}')"
+            f"n IN (SELECT n FROM memory_sketch WHERE hash IN ({marks(part)})) AND +state IN ('{states}')"
             f" ORDER BY n LIMIT {_PAST}"
         )
         found.update((m.id, m) for m in memories.matching(conn, where, part))
@@ -90,20 +90,16 @@ def due(conn: Connection, now: int, limit: int) -> list[Memory]:
     live = "state IN ('candidate', 'active')"
     over = f"expires_at IS NOT NULL AND {live} AND expires_at <= ? ORDER BY expires_at LIMIT ?"
     doubt = f"doubted_at IS NOT NULL AND {live} ORDER BY doubted_at LIMIT ?"
-    found = memories.matching(conn, over, [now, limit]) + memories.matching(conn, doubt, [limit])
+    found = memories.matching(conn, over, [now, limit], "memory_expiry")
+    found += memories.matching(conn, doubt, [limit], "memory_doubt")
     return list({m.id: m for m in found}.values())
 
 
-def sizes(conn: Connection, topics: Collection[str]) -> dict[str, int]:
-    """How many active memories each of these topics has."""
-    return {
-        str(r[0]): int(r[1])
-        for part in parts(sorted(topics))
-        for r in conn.exec_driver_sql(
-            f"SELECT topic, count(*) FROM memory WHERE topic IN ({marks(part)}) AND state = 'active' GROUP BY topic",
-            tuple(part),
-        )
-    }
+def has_more(conn: Connection, topic: str, than: int) -> bool:
+    """True when a topic has more than so many active memories; counted no further."""
+    query = "SELECT count(*) FROM (SELECT 1 FROM memory WHERE topic = ? AND state = 'active' LIMIT ?)"
+    row = conn.exec_driver_sql(query, (topic, than + 1)).fetchone()
+    return row is not None and int(row[0]) > than
 
 
 def parts(values: Sequence[T]) -> Iterable[Sequence[T]]:

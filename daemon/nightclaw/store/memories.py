@@ -350,11 +350,12 @@ def _in(column: str, values: Sequence[str]) -> tuple[str, list[object]]:
     return f"{column} IN ({', '.join('?' * len(values))})", list(values)
 
 
-def matching(conn: Connection, where: str, values: Sequence[object]) -> list[Memory]:
-    """Rows that a condition of the store's own choosing fits."""
+def matching(conn: Connection, where: str, values: Sequence[object], index: str = "") -> list[Memory]:
+    """Rows that a condition of the store's own choosing fits. index: the one to go by, where the planner errs."""
+    by = f"INDEXED BY {index}" if index else ""
     return [
         _memory(r)
-        for r in conn.exec_driver_sql(f"SELECT {_COLUMNS} FROM memory WHERE {where}", tuple(values))
+        for r in conn.exec_driver_sql(f"SELECT {_COLUMNS} FROM memory {by} WHERE {where}", tuple(values))
     ]
 
 

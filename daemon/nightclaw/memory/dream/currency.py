@@ -125,42 +125,61 @@ def _moments(pieces: Sequence[Piece], now: int) -> dict[Piece, int]:
     return out
 
 
-def settle(pieces: Sequence[Piece], now: int, ask: Ask) -> list[tuple[Piece, Piece]]:
-    """Have the pieces of one key give way to the current ones; the chain of its history, (older, newer) pairs.
+@dataclass(slots=True)
+class Links:
+    """How the rows of one key follow each other. versions: (older, newer) values; wordings: (row, the one it merged
+    into)."""
+
+    versions: list[tuple[Piece, Piece]] = field(default_factory=list[tuple[Piece, Piece]])
+    wordings: list[tuple[Piece, Piece]] = field(default_factory=list[tuple[Piece, Piece]])
+
+
+def settle(pieces: Sequence[Piece], now: int, ask: Ask, restate: Callable[[Piece], Piece]) -> Links:
+    """Have the pieces of one key give way to the current ones; how all of them follow each other.
 
     What the owner edited gives way only to the owner's own words. Rows below the trust of the deciding ones never win.
+    restate: makes a row of what is current again though its row gave way to one of the same key before.
     """
-    line = timeline(pieces, now)
+    known = {p.id for p in pieces}
+    said = [p for p in pieces if p.row is None or p.row.superseded_by is None or p.row.superseded_by in known]
+    links = Links()
+    if len(said) < 2:
+        return links
+    line = timeline(said, now)
+    for spell in line.spells:
+        if spell.ended_by is None and not any(p.is_live for p in spell.members):
+            spell.members.append(restate(_face(spell)))
     faces = {id(s): _face(s) for s in line.spells}
-    chain = list[tuple[Piece, Piece]]()
     for spell in line.spells:
         face = faces[id(spell)]
-        for p in spell.members:
-            if (
-                p is not face
-                and p.is_live
-                and not p.is_edit
-                and (spell.ended_by is not None or _is_told_by(p, face))
-            ):
+        for p in (m for m in spell.members if m is not face):
+            if p.is_live and not p.is_edit and (spell.ended_by is not None or _is_told_by(p, face)):
                 p.give_way(face, "merged", "says the same")
-        if spell.ended_by is None:
-            continue
-        newer = faces[id(spell.ended_by)]
-        for p in (m for m in spell.members if m.is_live):
-            if p.is_edit and not newer.is_authored:
-                ask(
-                    f"edit:{p.id}",
-                    f"“{newer.text}” was said after your line “{p.text}”. Which one holds?",
-                    [p, newer],
-                )
-            else:
-                p.give_way(
-                    newer, "newer" if not spell.ended_by.off else "ended", _reason(newer, spell.ended_by.off)
-                )
-        if not face.is_live:
-            chain.append((face, newer))
+            elif not p.is_live and p.how != "dated":
+                links.wordings.append((p, face))
+        if spell.ended_by is not None:
+            _end(spell, face, faces[id(spell.ended_by)], ask)
+            if not face.is_live:
+                links.versions.append((face, faces[id(spell.ended_by)]))
     _settle_lower(line, faces, ask)
-    return chain
+    return links
+
+
+def _end(spell: Spell, face: Piece, newer: Piece, ask: Ask) -> None:
+    is_off = spell.ended_by is not None and spell.ended_by.off
+    for p in (m for m in spell.members if m.is_live):
+        if p.is_edit and not newer.is_authored:
+            ask(
+                f"edit:{p.id}",
+                f"“{newer.text}” was said after your line “{p.text}”. Which one holds?",
+                [p, newer],
+            )
+        else:
+            p.give_way(
+                newer,
+                "ended" if is_off else "newer",
+                "said to hold no longer" if is_off else "a newer statement",
+            )
 
 
 def _settle_lower(line: Timeline, faces: dict[int, Piece], ask: Ask) -> None:
@@ -199,7 +218,3 @@ def _is_told_by(p: Piece, face: Piece) -> bool:
     """True when nothing but wording is lost with `p`."""
     rest = p.fact.rest if p.fact is not None else ""
     return not rest or content(rest) <= content(face.text)
-
-
-def _reason(newer: Piece, off: bool) -> str:
-    return "said to hold no longer" if off else "a newer statement"

@@ -98,15 +98,13 @@ def _join(plan: Plan, pieces: Iterable[Piece], added: set[str]) -> None:
 def _chain(plan: Plan, pieces: Iterable[Piece], added: set[str]) -> None:
     """`supersedes` and `superseded_by` in the order of observation, where they are not so already."""
     for p in pieces:
-        older = p.before
-        if older is None or not all(x.row is not None or x.id in added for x in (p, older)):
+        to = p.after
+        if to is None or not all(x.row is not None or x.id in added for x in (p, to)):
             continue
-        is_linked = (
-            p.row is not None and older.row is not None
-            and (p.row.supersedes, older.row.superseded_by) == (older.id, p.id) and p.state is p.row.state
-        )  # fmt: skip
-        if not is_linked:
-            plan.chain.append((older.id, p.id))
+        is_version = to.before is p
+        held = (p.row.superseded_by if p.row else None, to.row.supersedes if to.row else None)
+        if p.row is None or held[0] != to.id or (is_version and held[1] != p.id):
+            plan.chain.append((p.id, to.id, is_version))
             plan.topics.add(p.topic)
 
 
@@ -119,7 +117,7 @@ def _key(p: Piece) -> tuple[str | None, str | None]:
 def _named(plan: Plan) -> set[str]:
     return (
         {s.id for s in plan.settled} | set(plan.joined) | set(plan.promoted) | {r.id for r in plan.retired}
-        | {i for w in plan.ways for i in (w.old, w.to)} | set(plan.checked) | {i for c in plan.chain for i in c}
+        | {i for w in plan.ways for i in (w.old, w.to)} | set(plan.checked) | {i for c in plan.chain for i in c[:2]}
     )  # fmt: skip
 
 

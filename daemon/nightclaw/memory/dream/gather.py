@@ -42,7 +42,9 @@ def sayings(said: Observation) -> Iterator[tuple[str, str]]:
     """(sentence, kind) of each thing worth keeping in what the owner said."""
     if said.role != "owner" or said.kind == "explicit" or "```" in said.text:
         return
-    if len(said.text) > LONGEST_MESSAGE or (said.text.count("\n") > 3 and refusal(said.text[:590], said.trust) is not None):
+    if len(said.text) > LONGEST_MESSAGE or (
+        said.text.count("\n") > 3 and refusal(said.text[:590], said.trust) is not None
+    ):
         return
     for sentence in keys.sentences(said.text):
         kept = _kept(sentence, said)

@@ -13,6 +13,7 @@ from nightclaw.memory import dates
 from nightclaw.memory.dream import currency
 from nightclaw.memory.dream.pieces import Piece, Table, key_in_scope
 from nightclaw.memory.dream.refuse import refusal
+from nightclaw.memory.likeness import hash_of
 from nightclaw.store.memories import text_hash
 
 BAR = Trust.REPO
@@ -35,15 +36,15 @@ def settle(table: Table) -> None:
     lasting = [p for p in table.pieces if p.state is not MemoryState.RETIRED and p.expires_at is None]
     dated = [p for p in table.pieces if p.is_live and p.expires_at is not None]
     for group in _groups(lasting, _about):
-        _link(currency.settle(group, table.now, table.ask))
+        _link(currency.settle(group, table.now, table.ask, table.restate))
     for group in _groups(lasting, _wording):
         for same in _alike(group):
-            _link(currency.settle(same, table.now, table.ask))
+            _link(currency.settle(same, table.now, table.ask, table.restate))
     for group in _groups(
         dated, lambda p: (p.scope, key_in_scope(p) or _wording(p), currency.says(p), p.expires_at)
     ):
         for same in _alike(group) if group[0].fact is None else [group]:
-            currency.settle(same, table.now, table.ask)
+            currency.settle(same, table.now, table.ask, table.restate)
 
 
 def promote(table: Table) -> None:
@@ -99,7 +100,8 @@ def _signs(p: Piece) -> Iterable[Hashable]:
     if p.fact is not None:
         yield p.scope, p.fact.key
     elif p.like is not None:
-        yield p.scope, p.like.sketch
+        for sketch in sorted(p.like.sketches):
+            yield p.scope, sketch
 
 
 def _end_what_is_over(table: Table) -> None:
@@ -148,27 +150,37 @@ def _about(p: Piece) -> Hashable | None:
 
 
 def _wording(p: Piece) -> Hashable | None:
-    if p.fact is not None:
-        return None
-    return p.scope, p.topic, p.like.sketch if p.like is not None else text_hash(p.text)
+    """What rows without a key must share before their words are compared."""
+    return None if p.fact is not None else (p.scope, p.topic)
 
 
 def _alike(group: list[Piece]) -> list[list[Piece]]:
-    """A group of one sketch, cut where the words are not the same after all."""
-    out = list[list[Piece]]()
+    """The pieces of a group that say the same or the opposite, together."""
+    out, by_sketch = list[list[Piece]](), dict[int, list[list[Piece]]]()
     for p in group:
-        for same in out:
-            a, b = same[0].like, p.like
-            if (a is None and b is None) or (
-                a is not None and b is not None and (a.equals(b) or a.opposes(b))
-            ):
-                same.append(p)
-                break
-        else:
-            out.append([p])
+        marks = p.like.sketches if p.like is not None else {hash_of(text_hash(p.text))}
+        near = [same for m in marks for same in by_sketch.get(m, ())]
+        home = next((same for same in near if _says(same[0], p)), None)
+        if home is None:
+            home = list[Piece]()
+            out.append(home)
+        home.append(p)
+        for m in marks:
+            held = by_sketch.setdefault(m, [])
+            if not any(h is home for h in held):
+                held.append(home)
     return [g for g in out if len(g) > 1 and any(p.is_new for p in g)]
 
 
-def _link(chain: list[tuple[Piece, Piece]]) -> None:
-    for older, newer in chain:
+def _says(a: Piece, b: Piece) -> bool:
+    if a.like is None or b.like is None:
+        return a.like is b.like
+    return a.like.equals(b.like) or a.like.opposes(b.like)
+
+
+def _link(links: currency.Links) -> None:
+    for older, newer in links.versions:
         newer.before = older
+        older.after = newer
+    for row, face in links.wordings:
+        row.after = face

@@ -23,7 +23,7 @@ Scope = tuple[bool, str | None]
 class Piece:
     """id: the row's, or `new:N` of one in the making. order: the newest of its sources. is_new: what this dream is
     about; others are there to be compared with. is_authored: the owner wrote these very words. gone_to, how, why: the
-    piece it gives way to, and the reason in a word and in a sentence."""
+    piece it gives way to, and the reason in a word and in a sentence. before, after: its place in the history of its key."""
 
     id: str
     text: str
@@ -50,6 +50,7 @@ class Piece:
     ended_by: str = ""
     joined: set[int] = field(default_factory=set[int])
     before: "Piece | None" = None
+    after: "Piece | None" = None
 
     @property
     def scope(self) -> Scope:
@@ -124,6 +125,13 @@ class Table:
             )
         )
 
+    def restate(self, old: Piece) -> Piece:
+        """A row that is dead says what is current again: the same words, from the same sources."""
+        made = self.derive(old, old.text)
+        made.state, made.how, made.gone_to, made.why = MemoryState.CANDIDATE, "", None, ""
+        self.read(made)
+        return made
+
     def make(
         self, like: Sequence[Piece], text: str, kind: str, topic: str, source_cursors: Iterable[int]
     ) -> Piece:
@@ -167,7 +175,7 @@ def sketches(piece: Piece) -> frozenset[int]:
     found = set[int]()
     scope = f"{int(piece.private)}\0{piece.repo or ''}\0"
     if piece.like is not None:
-        found.add(hash_of(f"{scope}{piece.like.sketch}"))
+        found |= {hash_of(f"{scope}{sketch}") for sketch in piece.like.sketches}
     if piece.like is None:
         found.add(hash_of(f"{scope}{piece.topic}\0{text_hash(piece.text)}"))
     fact = piece.fact

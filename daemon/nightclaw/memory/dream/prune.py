@@ -1,7 +1,6 @@
 """Bounds on what one dream may do: how much of a topic it may end, how much it may add. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
 
 from nightclaw.core.states import MemoryState
 from nightclaw.memory.dream.pieces import Table
@@ -22,13 +21,13 @@ def losses(table: Table) -> Counter[str]:
     )  # fmt: skip
 
 
-def too_much(table: Table, sizes: Mapping[str, int]) -> str | None:
-    """Which topic would lose too much, as a sentence; None when none does."""
-    for topic, n in sorted(losses(table).items()):
-        of = max(sizes.get(topic, n), n)
-        if n > 1 and n > LOSS * of:
-            return f"I would end {n} of {of} memories of “{topic}”, so I stopped. Look at them, or forget them yourself."
-    return None
+def at_risk(table: Table) -> dict[str, int]:
+    """Topics that would lose more than one row, with the size beyond which the loss is within bounds."""
+    return {topic: round(n / LOSS) - 1 for topic, n in losses(table).items() if n > 1}
+
+
+def too_much(topic: str, n: int) -> str:
+    return f"I would end {n} memories of “{topic}”, more than a quarter, so I stopped. Look at them, or forget them yourself."
 
 
 def cap_growth(table: Table) -> int:

@@ -2,6 +2,7 @@
 
 import re
 
+from nightclaw.core.secrets import CUT
 from nightclaw.core.trust import Trust
 from nightclaw.memory.likeness import content
 from nightclaw.memory.refusals import why_not
@@ -50,6 +51,8 @@ def refusal(text: str, trust: Trust) -> str | None:
     why = why_not(stripped, trust)
     if why is not None:
         return why.partition(";")[0].partition(",")[0]
+    if CUT in stripped:
+        return "a secret was cut out of it"
     stripped = _LITERAL.sub("`x`", stripped)
     if _OUTPUT.search(stripped):
         return "shell output"

@@ -210,10 +210,11 @@ class Dreamer:
         night.report.id, night.report.mode = made, mode
         await self._consolidate(night, ask=mode == "model")
         plan = await self._plan(night)
-        sizes = await self._store.read(dream_material.sizes, {p.topic for p in night.table.pieces})
-        stop = prune.too_much(night.table, sizes)
-        if stop is not None:
-            return await self._ask_first(night, made, stop)
+        for topic, bound in prune.at_risk(night.table).items():
+            if not await self._store.read(dream_material.has_more, topic, bound):
+                return await self._ask_first(
+                    night, made, prune.too_much(topic, prune.losses(night.table)[topic])
+                )
         ended = _ended(night)
         self._committing = True
         outcome = await self._store.write(dreams.commit, made, plan, ended, self._clock.now_ms())
