@@ -103,6 +103,7 @@ class House:
 
     def start(self) -> float:
         """Start the daemon; seconds of wall clock until it says it is ready."""
+        assert self.process is None or self.process.poll() is not None, "it runs already"
         began = time.perf_counter()
         self.process = subprocess.Popen(
             [BIN / "nightclaw", "run"], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -212,6 +213,7 @@ class House:
 @contextmanager
 def house(*, tick: str = "12h", more: str = "") -> Iterator[House]:
     """A home of its own for the block, not started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a benchmark that is stopped leaves no daemon
     made = House(tick=tick, more=more)
     try:
         yield made
