@@ -69,8 +69,18 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
     (
         "remember",
         (
-            ("memory list", "[--all] [--topic TOPIC] [--limit N]", "what is remembered", "memory:memory_list"),
-            ("memory search", "Q... [--limit N]", "what answers a question, best first", "memory:memory_search"),
+            (
+                "memory list",
+                "[--all] [--topic TOPIC] [--limit N]",
+                "what is remembered",
+                "memory:memory_list",
+            ),
+            (
+                "memory search",
+                "Q... [--limit N]",
+                "what answers a question, best first",
+                "memory:memory_search",
+            ),
             ("memory show", "ID", "one memory, its versions and what it rests on", "memory:memory_show"),
             (
                 "memory add",

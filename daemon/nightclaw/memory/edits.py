@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from nightclaw.core.errors import NightclawError
 from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Trust
-from nightclaw.memory import markdown
-from nightclaw.memory.keys import key_of
+from nightclaw.memory import keys, markdown
 from nightclaw.memory.kinds import GENERAL, kind_of
 from nightclaw.memory.markdown import KEEP, Bullet, Fault, Parsed
 from nightclaw.store import memories, topics
@@ -105,6 +104,7 @@ class _Hand:
     def __init__(self, conn: Connection, at: Place, now: int, done: Applied) -> None:
         self._conn, self._at, self._now, self._done = conn, at, now, done
         self._claimed: set[str] = set()
+        self._rows: list[Memory] | None = None
 
     def take(self, bullet: Bullet, here: set[str]) -> str | None:
         if bullet.id is None:
@@ -167,7 +167,9 @@ class _Hand:
         if not bullet.body:
             return KEEP
         text, applies = markdown.taken_apart(bullet.body)
-        for row in topics.rows_of(self._conn, self._at.name):
+        if self._rows is None:
+            self._rows = topics.rows_of(self._conn, self._at.name)
+        for row in self._rows:
             same = memories.text_hash(row.text) == memories.text_hash(text) and row.applies == applies
             if same and row.id not in here and self._claim(row.id):
                 return row.id
@@ -198,7 +200,8 @@ class _Hand:
         text, applies = markdown.taken_apart(bullet.body)
         at = self._at
         topic = (like.topic if like else GENERAL) if at.private else at.name
-        fact = key_of(text)
+        fact = keys.fact_of(text)
+        has_key = fact is not None and not fact.bare
         repo = at.repo if at.private else like.repo if like and not like.private else None
         return NewMemory(
             text=text,
@@ -211,8 +214,10 @@ class _Hand:
             private=at.private,
             repo=repo,
             applies=applies,
-            fact_key=fact[0] if fact else None,
-            fact_value=fact[1] if fact else None,
+            fact_key=fact.key if fact is not None and has_key else None,
+            fact_value=(fact.value if fact.holds else f"not {fact.value}")
+            if fact is not None and has_key
+            else None,
             state=MemoryState.ACTIVE,
         )
 

@@ -100,8 +100,8 @@ class IndexFile:
 
     def _tell(self, error: Unusable | None) -> None:
         if error is None:
-            self._problems.set(f"memory.{topics.INDEX}", None)
+            self._problems.set(f"memory.{NAME}", None)
         else:
             line = f" line {error.fault.line}" if error.fault.line else ""
             said = f"memory/{NAME}{line}: {error.fault.said}"
-            self._problems.set(f"memory.{topics.INDEX}", said, error.fault.remedy)
+            self._problems.set(f"memory.{NAME}", said, error.fault.remedy)

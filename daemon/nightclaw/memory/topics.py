@@ -32,6 +32,7 @@ _GATHER_S = 0.1
 _BUSY_FOR_S = 30.0
 _TOLD_FOR_S = 600.0
 _PAGE = 500
+_INDEX = "/"  # no page can be called so
 _KINDS = frozenset(topics.KINDS)
 
 
@@ -183,14 +184,14 @@ class MemoryFiles:
                     found[entry.name.removesuffix(".md")] = sign
         sign = disk.sign_of(self._index.path)
         if sign is not None:
-            found[topics.INDEX] = sign
+            found[_INDEX] = sign
         return found
 
     async def _take_changes(self, found: dict[str, Sign]) -> bool:
         self.is_pending, took = False, False
-        for name in sorted({*found, *self._seen, topics.INDEX}):
+        for name in sorted({*found, *self._seen, _INDEX}):
             sign, before = found.get(name), self._seen.get(name)
-            if name == topics.INDEX:
+            if name == _INDEX:
                 before = self._index.sign
             if sign == before:
                 continue
@@ -199,7 +200,7 @@ class MemoryFiles:
                 self.is_pending = True
                 continue
             took = True
-            if name == topics.INDEX:
+            if name == _INDEX:
                 self._index.is_dirty = True
             else:
                 self._dirty.add(name)

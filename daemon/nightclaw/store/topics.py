@@ -23,7 +23,14 @@ INDEX = "MEMORY"
 """The row of the index file; no topic can be called so."""
 PRIVATE = "private"
 """The page of what is private without a repository."""
-KINDS = ("memory.added", "memory.superseded", "memory.retired", "memory.moved", "memory.redacted", "dream.finished")
+KINDS = (
+    "memory.added",
+    "memory.superseded",
+    "memory.retired",
+    "memory.moved",
+    "memory.redacted",
+    "dream.finished",
+)
 REMEMBERED = 8
 _CURSOR = "memory_files"
 _PLAIN = re.compile(r"[a-z0-9]+/[a-z0-9-]+")

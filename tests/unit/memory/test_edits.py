@@ -309,3 +309,19 @@ async def test_a_file_that_is_being_written_is_waited_for(desk: Desk) -> None:
     assert desk.files.is_pending and (await desk.row(kept)).state is MemoryState.ACTIVE
     assert desk.path().read_text() == "# De"
     os.utime(desk.path(), (1, 1))
+
+
+async def test_many_bullets_at_once_are_taken_over_in_time(desk: Desk) -> None:
+    names = [f"street {n} is paved with stone kind {chr(97 + n % 26)}{n}" for n in range(800)]
+    desk.save("# Streets\n\n" + "".join(f"- {name}\n" for name in names), "streets")
+    await desk.step()
+    assert set(await desk.active()) >= set(names[:500]) or len(await desk.active()) == 500
+    assert desk.text("streets").count("^mem_") == 800
+
+
+async def test_an_index_among_the_topics_is_told_and_left_alone(desk: Desk) -> None:
+    await desk.keep("one")
+    desk.save("- mine\n", "MEMORY")
+    await desk.step()
+    assert "memory.md" in desk.told()["memory.MEMORY"] and desk.text("MEMORY") == "- mine\n"
+    assert "topics/deploys.md" in desk.index.read_text()
