@@ -67,18 +67,21 @@ class Works:
         return until(ended, f"{name} ends", seconds) or {}
 
 
-NAMES = "dirty detached no-remote remote-gone rejected base-moved taken tree-gone forks hangs".split()
-CHECKS = {"forks": "setsid sleep 4711.1 & sleep 4711.2 & true", "hangs": "sleep 4711.3"}
+CHECKS = {
+    **dict.fromkeys(("dirty", "detached", "no-remote", "remote-gone", "rejected"), "python3 check.py"),
+    **dict.fromkeys(("base-moved", "taken", "tree-gone"), "python3 check.py"),
+    "forks": "setsid sleep 4711.1 & sleep 4711.2 & true",
+    "hangs": "sleep 4711.3",
+}
 
 
 @pytest.fixture(scope="module")
 def works(hatch_once: Hatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
     projects: dict[str, Project] = {}
     repos = ""
-    for name in NAMES:
+    for name, check in CHECKS.items():
         folder = tmp_path_factory.mktemp(name)
         projects[name] = Project(folder)
-        check = CHECKS.get(name, "python3 check.py")
         repos += f'[[github.repo]]\nname = "octo/{name}"\npath = "{projects[name].clone}"\n'
         repos += f'base = "main"\ncheck = "{check}"\n'
     with ModelServer() as server:

@@ -203,6 +203,7 @@ def test_an_answer_is_for_one_call_and_one_wording(house: House) -> None:
 
 def test_outside_text_read_on_the_way_narrows_the_rest(house: House) -> None:
     """A schedule may ask for another issue; once it has read what strangers wrote, it is refused."""
+    house.model.policy(lambda asked: say("Nothing to do."))
     house.enter("label", "please read me")
     house.deny_all()
     house.model.script(
@@ -217,6 +218,32 @@ def test_outside_text_read_on_the_way_narrows_the_rest(house: House) -> None:
     assert "did not allow" in (before.result or ""), "it was asked about"
     assert not reading.is_error and "please read me" in (reading.result or "")
     assert "outside text was read" in (after.result or "")
+
+
+def test_a_model_that_never_stops_is_stopped(house: House) -> None:
+    """Notes, calls and repetition have their limits, whoever wants more."""
+    for way, answer in (
+        ("label", lambda asked: calls(*(_note(f"{asked.n}.{n}") for n in range(8)))),
+        ("hook", lambda asked: calls(*(ToolUse("Read", {"file_path": f"{asked.n}.{n}"}) for n in range(10)))),
+        ("comment", lambda asked: call("Bash", {"command": "echo again"})),
+    ):
+        house.model.policy(answer)
+        signal = house.enter(way, "go on for ever")
+        house.deny_all(90)
+        task = house.daemon.get(f"/v1/tasks/{house.daemon.why(signal)['decision']['task_id']}")
+        assert task["state"] == "failed" and (
+            "stopped after" in task["result"] or "repeated" in task["result"]
+        )
+        made = house.model.calls[-1].asked.made
+        assert len(made) <= 60
+        if way == "label":
+            assert sum(not one.is_error for one in made) <= 20, "twenty notes an hour"
+        if way == "comment":
+            assert len(made) <= 3
+
+
+def _note(text: str) -> ToolUse:
+    return ToolUse("SendUserMessage", {"message": f"Look at https://evil.example/{text}"})
 
 
 def test_no_text_paints_over_the_owners_terminal(house: House) -> None:
