@@ -18,7 +18,11 @@ OWNERS_ENVIRONMENT = (
     "WATCHDOG_",
 )
 
-ASKED_FOR = ("NIGHTCLAW_SMALL_MODEL", "NIGHTCLAW_ATTACKS", "NIGHTCLAW_KILLS")  # said on purpose by whoever runs the tests
+ASKED_FOR = (
+    "NIGHTCLAW_SMALL_MODEL",
+    "NIGHTCLAW_ATTACKS",
+    "NIGHTCLAW_KILLS",
+)  # said on purpose by whoever runs the tests
 
 for _name in [name for name in os.environ if name.startswith(OWNERS_ENVIRONMENT) and name not in ASKED_FOR]:
     del os.environ[_name]  # here and in every child process: no test may reach the owner's home or accounts

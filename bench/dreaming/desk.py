@@ -53,7 +53,12 @@ class Desk:
     dreamer: Dreamer
 
     async def save(
-        self, text: str, at: int, topic: str, trust: Trust = Trust.OWNER, state: MemoryState = MemoryState.ACTIVE
+        self,
+        text: str,
+        at: int,
+        topic: str,
+        trust: Trust = Trust.OWNER,
+        state: MemoryState = MemoryState.ACTIVE,
     ) -> int | None:
         """The cursor the memory rests on; None when it was refused."""
         by = "owner" if trust is Trust.OWNER and state is MemoryState.ACTIVE else "remember"
@@ -71,7 +76,13 @@ class Desk:
             return None
 
     async def say(
-        self, text: str, at: int, session: str = "main", role: str = "owner", trust: Trust = Trust.OWNER, kind: str = "turn"
+        self,
+        text: str,
+        at: int,
+        session: str = "main",
+        role: str = "owner",
+        trust: Trust = Trust.OWNER,
+        kind: str = "turn",
     ) -> int:
         def write(conn: Connection) -> int:
             cursor = events.append(conn, "signal.received", self.clock.now, {}, session=session)

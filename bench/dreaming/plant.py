@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from bench.dreaming import words
 from bench.dreaming.desk import DAY, NOW, Desk
 from bench.dreaming.words import Kind
+
 from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Trust
 
@@ -68,12 +69,16 @@ class Planter:
             made = {
                 "port": lambda: str(rng.randint(1024, 65000)),
                 "owner": self.person,
-                "place": lambda: f"/{rng.choice(('etc', 'srv', 'opt'))}/{words.made_up(rng)}/{words.made_up(rng)}.toml",
+                "place": lambda: (
+                    f"/{rng.choice(('etc', 'srv', 'opt'))}/{words.made_up(rng)}/{words.made_up(rng)}.toml"
+                ),
                 "version": lambda: f"{rng.randint(1, 20)}.{rng.randint(0, 30)}",
                 "timeout": lambda: str(rng.randint(2, 600)),
                 "meeting": lambda: f"{rng.randint(8, 17)}:{rng.choice(('00', '15', '30', '45'))}",
                 "home": lambda: rng.choice(words.CITIES),
-                "command": lambda: f"{rng.choice(('make', 'just', 'npm run', 'tox -e'))} {words.made_up(rng)}",
+                "command": lambda: (
+                    f"{rng.choice(('make', 'just', 'npm run', 'tox -e'))} {words.made_up(rng)}"
+                ),
                 "tool": lambda: words.made_up(rng).title(),
                 "date": lambda: str(date(2027, 1, 1) + timedelta(days=rng.randint(0, 700))),
             }[kind.name]()
@@ -110,7 +115,10 @@ async def plant(desk: Desk, rng: random.Random) -> Planted:
             frames = rng.sample(kind.says, rng.randint(2, 4))
             at = rng.randint(20, 90)
             out.doubles.append(
-                [tell(p.sentence(f, e=thing, v=value), value, p.day(at - i), thing) for i, f in enumerate(frames)]
+                [
+                    tell(p.sentence(f, e=thing, v=value), value, p.day(at - i), thing)
+                    for i, f in enumerate(frames)
+                ]
             )
         for _ in range(3):
             thing = p.thing(kind)
@@ -121,7 +129,9 @@ async def plant(desk: Desk, rng: random.Random) -> Planted:
                 for f in rng.sample(kind.says, rng.randint(1, 2))
             ]
             frame = rng.choice(kind.changes if rng.random() < 0.8 else kind.says)
-            out.changed.append((before, tell(p.sentence(frame, e=thing, v=new), new, p.day(rng.randint(1, 30)), thing)))
+            out.changed.append(
+                (before, tell(p.sentence(frame, e=thing, v=new), new, p.day(rng.randint(1, 30)), thing))
+            )
     for frames in words.SAME:
         names = _names(p)
         at = rng.randint(10, 60)
@@ -172,7 +182,9 @@ def _plant_near(p: Planter, out: Planted, tell) -> None:
         names = _names(p)
         for changes in ({}, {"s": p.name(), "p": p.person()}):
             made = names | changes
-            out.near.append(tell(p.sentence(p.rng.choice(frames), **made), "", p.day(p.rng.randint(1, 90)), names["s"]))
+            out.near.append(
+                tell(p.sentence(p.rng.choice(frames), **made), "", p.day(p.rng.randint(1, 90)), names["s"])
+            )
 
 
 def _plant_dated(p: Planter, out: Planted, tell) -> None:
@@ -198,7 +210,11 @@ def _plant_dated(p: Planter, out: Planted, tell) -> None:
 
 
 async def _plant_junk(desk: Desk, p: Planter, out: Planted) -> None:
-    for texts, trust in ((words.JUNK, Trust.REPO), (words.SECRETS, Trust.REPO), (words.INJECTED, Trust.WORLD)):
+    for texts, trust in (
+        (words.JUNK, Trust.REPO),
+        (words.SECRETS, Trust.REPO),
+        (words.INJECTED, Trust.WORLD),
+    ):
         for text in texts:
             told = Told(p.sentence(text, **_names(p)), "", p.day(3))
             told.cursor = await desk.save(told.text, told.at, "junk", trust, MemoryState.CANDIDATE)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bench.dreaming import words
 from bench.dreaming.plant import Planted, Told
+
 from nightclaw.core.states import MemoryState
 from nightclaw.store.memories import Memory
 
@@ -26,7 +27,7 @@ class After:
     def own(self, told: Told) -> Memory | None:
         """The row the words were saved as."""
         said = [m for m in self.rows if told.cursor in m.sources and m.made_by != "dream"]
-        return next((m for m in said if m.text == told.text), said[0] if said else None)
+        return next((m for m in said if m.observed_at == told.at), said[0] if said else None)
 
     def standing(self, told: Told) -> list[Memory]:
         """Active rows that rest on it."""
@@ -68,14 +69,25 @@ def scores(planted: Planted, rows: Sequence[Memory], wrong: dict[str, list[str]]
             wrong.setdefault("changed", []).append(f"{[t.text for t in before]} → {new.text}")
     stale = [t for t in planted.stale if after.heir(t) is not None]
     wrong["stale"] = [t.text for t in stale]
-    truths = [*planted.alone, *planted.near, *(new for _, new in planted.changed), *(g[-1] for g in planted.doubles)]
+    truths = [
+        *planted.alone,
+        *planted.near,
+        *(new for _, new in planted.changed),
+        *(g[-1] for g in planted.doubles),
+    ]
     lost = [t for t in truths if (h := after.heir(t)) is None or t.value not in h.text]
     wrong["lost"] = [t.text for t in lost]
     false = [t for t in [*planted.near, *planted.alone] if not after.standing(t)]
     wrong["false"] = [t.text for t in false]
-    dated = [t for t in planted.dated if (h := after.heir(t)) is not None and t.value in h.text and not _RELATIVE.search(h.text)]
+    dated = [
+        t
+        for t in planted.dated
+        if (h := after.heir(t)) is not None and t.value in h.text and not _RELATIVE.search(h.text)
+    ]
     wrong["dated"] = [f"{t.text} ({t.value})" for t in planted.dated if t not in dated]
-    junk = [t for t in planted.junk if t.cursor is not None and any(t.cursor in m.sources for m in after.active)]
+    junk = [
+        t for t in planted.junk if t.cursor is not None and any(t.cursor in m.sources for m in after.active)
+    ]
     wrong["junk"] = [t.text for t in junk]
     return {
         "duplicates_merged": share(merged, of),

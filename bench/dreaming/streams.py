@@ -11,6 +11,7 @@ from bench.dreaming.desk import DAY, NOW, Desk, Make, desk
 from bench.dreaming.plant import Planter, Told
 from bench.dreaming.scores import After, share
 from bench.dreaming.words import Kind
+
 from nightclaw.core.states import MemoryState
 from nightclaw.memory.likeness import hash_of
 from nightclaw.memory.recall import Scope, recall
@@ -49,22 +50,34 @@ def stream(p: Planter, kind: Kind, thing: str) -> Stream:
         frames = kind.says if i == 0 else (*kind.changes, *kind.changes, *kind.says)
         out.said.append(Told(p.sentence(rng.choice(frames), e=thing, v=value), value, at))
         if rng.random() < 0.3:  # said once more, some days later
-            out.said.append(Told(p.sentence(rng.choice(kind.says), e=thing, v=value), value, at + rng.randint(1, 20) * 3_600_000))
+            out.said.append(
+                Told(
+                    p.sentence(rng.choice(kind.says), e=thing, v=value),
+                    value,
+                    at + rng.randint(1, 20) * 3_600_000,
+                )
+            )
     out.now = order[-1]
     if rng.random() < 0.25:
-        out.said.append(Told(p.sentence(rng.choice(kind.ends), e=thing, v=out.now), f"-{out.now}", at + 2 * DAY))
+        out.said.append(
+            Told(p.sentence(rng.choice(kind.ends), e=thing, v=out.now), f"-{out.now}", at + 2 * DAY)
+        )
         out.now = None
     return out
 
 
-async def conflicts(rng: random.Random, path: Path, means: Make, wrong: dict[str, list[str]]) -> dict[str, float]:
+async def conflicts(
+    rng: random.Random, path: Path, means: Make, wrong: dict[str, list[str]]
+) -> dict[str, float]:
     """Streams told in any order over three nights: is the current value current, is every version in the history?"""
     p, streams = Planter(rng), list[Stream]()
     for kind in words.KINDS:
         for _ in range(3):
             streams.append(stream(p, kind, p.thing(kind)))
         like = streams[-1].thing
-        near = {"home": f"{like} Senior", "tool": f"weekly {like}"}.get(kind.name, f"{like}-{rng.choice(('gateway', '2', 'old2'))}")
+        near = {"home": f"{like} Senior", "tool": f"weekly {like}"}.get(
+            kind.name, f"{like}-{rng.choice(('gateway', '2', 'old2'))}"
+        )
         streams.append(stream(p, kind, near))
     todo = [(s, t) for s in streams for t in s.said]
     rng.shuffle(todo)
@@ -78,15 +91,22 @@ async def conflicts(rng: random.Random, path: Path, means: Make, wrong: dict[str
         after = After(await home.rows())
     current = sum(_is_current(s, after, wrong) for s in streams)
     history = sum(_has_history(s, after, wrong) for s in streams)
-    return {"conflict_current": share(current, len(streams)), "conflict_history": share(history, len(streams))}
+    return {
+        "conflict_current": share(current, len(streams)),
+        "conflict_history": share(history, len(streams)),
+    }
 
 
 def _is_current(s: Stream, after: After, wrong: dict[str, list[str]]) -> bool:
     cursors = {t.cursor for t in s.said}
     standing = [m for m in after.active if cursors & set(m.sources)]
-    is_right = len(standing) == 1 and _value(s, standing[0].sources) == (s.now if s.now is not None else s.said[-1].value)
+    is_right = len(standing) == 1 and _value(s, standing[0].sources) == (
+        s.now if s.now is not None else s.said[-1].value
+    )
     if not is_right:
-        wrong.setdefault("current", []).append(f"{s.now}: {[t.text for t in s.said]} → {[m.text for m in standing]}")
+        wrong.setdefault("current", []).append(
+            f"{s.now}: {[t.text for t in s.said]} → {[m.text for m in standing]}"
+        )
     return is_right
 
 
@@ -104,7 +124,9 @@ def _has_history(s: Stream, after: After, wrong: dict[str, list[str]]) -> bool:
             if value is not None and value != met[-1]:
                 met.append(value)
             row = after.by_id.get(row.superseded_by) if row.superseded_by else None
-        wanted = [v for j, v in enumerate(t.value for t in s.said[i:]) if j == 0 or v != s.said[i + j - 1].value]
+        wanted = [
+            v for j, v in enumerate(t.value for t in s.said[i:]) if j == 0 or v != s.said[i + j - 1].value
+        ]
         if met != wanted:
             wrong.setdefault("history", []).append(f"{told.text}: {met}, not {wanted}")
             return False
@@ -188,9 +210,17 @@ def _fill(conn: Connection, size: int, seed: int) -> None:
     )  # fmt: skip
     db.executemany("INSERT INTO memory_source VALUES (?, ?)", sources)
     db.executemany("INSERT INTO memory_sketch VALUES (?, ?)", marks)
-    db.executemany("INSERT INTO observation (cursor, at, role, kind, text, trust) VALUES (?, ?, ?, ?, ?, ?)", said)
-    db.executemany("INSERT INTO memory_fts (rowid, text, previous, next, date) VALUES (?, ?, '', '', '')", [(r[0], r[2]) for r in rows])
-    db.executemany("INSERT INTO event (cursor, kind, at, data) VALUES (?, 'memory.added', 1, '{}')", [(s[0],) for s in said])
+    db.executemany(
+        "INSERT INTO observation (cursor, at, role, kind, text, trust) VALUES (?, ?, ?, ?, ?, ?)", said
+    )
+    db.executemany(
+        "INSERT INTO memory_fts (rowid, text, previous, next, date) VALUES (?, ?, '', '', '')",
+        [(r[0], r[2]) for r in rows],
+    )
+    db.executemany(
+        "INSERT INTO event (cursor, kind, at, data) VALUES (?, 'memory.added', 1, '{}')",
+        [(s[0],) for s in said],
+    )
     db.execute(
         "INSERT INTO dream (id, state, mode, from_cursor, to_cursor, created_at) VALUES ('drm_fill', 'finished', 'offline', 0, ?, 1)",
         (head + size,),

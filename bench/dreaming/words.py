@@ -6,17 +6,104 @@ Nothing here is read by the daemon and nothing is taken from it. Names are made 
 import random
 from dataclasses import dataclass
 
-_ON = tuple("b br c ch d dr f fl g gr h j k kl l m n p pr qu r s sh sk st t tr v w z".split())
-_MID = "a e i o u ai ea io ou ya".split()
-_END = "l n r s t x nd rk lm th sk m p ra no vi ta".split()
-FIRST = (
-    "Anika Bastian Chidi Dilara Emre Fenna Goran Hana Ines Jonas Kwame Leila Marek Noor Oskar Priya Quentin Rosa Soren"
-    " Tamsin Ulla Viktor Wanda Xenia Yusuf Zofia Amara Bjorn Celia Dmitri"
-).split()
-CITIES = "Lisbon Tromso Graz Utrecht Bilbao Turku Ghent Poznan Leipzig Malmo Porto Split Zadar Cork Bergen Aarhus".split()
-ROLES = "billing search checkout onboarding reporting payroll telemetry moderation indexing translations".split()
-FOODS = "peanuts shellfish lactose gluten sesame celery strawberries mustard".split()
-HOBBIES = "climbing chess pottery sailing fencing birdwatching origami cycling".split()
+_ON = (
+    "b",
+    "br",
+    "c",
+    "ch",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "g",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kl",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pr",
+    "qu",
+    "r",
+    "s",
+    "sh",
+    "sk",
+    "st",
+    "t",
+    "tr",
+    "v",
+    "w",
+    "z",
+)
+_MID = ["a", "e", "i", "o", "u", "ai", "ea", "io", "ou", "ya"]
+_END = ["l", "n", "r", "s", "t", "x", "nd", "rk", "lm", "th", "sk", "m", "p", "ra", "no", "vi", "ta"]
+FIRST = [
+    "Anika",
+    "Bastian",
+    "Chidi",
+    "Dilara",
+    "Emre",
+    "Fenna",
+    "Goran",
+    "Hana",
+    "Ines",
+    "Jonas",
+    "Kwame",
+    "Leila",
+    "Marek",
+    "Noor",
+    "Oskar",
+    "Priya",
+    "Quentin",
+    "Rosa",
+    "Soren",
+    "Tamsin",
+    "Ulla",
+    "Viktor",
+    "Wanda",
+    "Xenia",
+    "Yusuf",
+    "Zofia",
+    "Amara",
+    "Bjorn",
+    "Celia",
+    "Dmitri",
+]
+CITIES = [
+    "Lisbon",
+    "Tromso",
+    "Graz",
+    "Utrecht",
+    "Bilbao",
+    "Turku",
+    "Ghent",
+    "Poznan",
+    "Leipzig",
+    "Malmo",
+    "Porto",
+    "Split",
+    "Zadar",
+    "Cork",
+    "Bergen",
+    "Aarhus",
+]
+ROLES = [
+    "billing",
+    "search",
+    "checkout",
+    "onboarding",
+    "reporting",
+    "payroll",
+    "telemetry",
+    "moderation",
+    "indexing",
+    "translations",
+]
+FOODS = ["peanuts", "shellfish", "lactose", "gluten", "sesame", "celery", "strawberries", "mustard"]
+HOBBIES = ["climbing", "chess", "pottery", "sailing", "fencing", "birdwatching", "origami", "cycling"]
 PURPOSES = (
     "code review", "error tracking", "load testing", "deployments", "time tracking", "secret storage", "video calls",
     "feature flags", "translations", "invoicing",

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.e2e.conftest import Hatch
 from tests.e2e.daemon import Daemon, until
 from tests.e2e.project import Project, engineer, git, labelled
@@ -103,7 +102,7 @@ def test_killed_at_random_moments(
     begin(daemon)
     for _ in range(2):
         head = daemon.status["event_head"] + chance.randint(1, 12)
-        until(lambda: daemon.status["event_head"] >= head or _over(daemon), "a moment", 20)
+        until(lambda head=head: daemon.status["event_head"] >= head or _over(daemon), "a moment", 20)
         daemon.kill9()
         daemon.start()
     hold(daemon, carry_through(daemon), project, sink, before)

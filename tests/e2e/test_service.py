@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-
 from tests.e2e.conftest import Hatch
 from tests.e2e.daemon import Daemon, until
 from tests.e2e.homes import standard

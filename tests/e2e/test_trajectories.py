@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from tests.e2e.conftest import Hatch
 from tests.e2e.daemon import until
 from tests.e2e.homes import standard
@@ -12,7 +11,9 @@ from tests.fakes.model_server import ModelServer
 from tests.fakes.model_server.trajectories import replay
 
 RECORDED = sorted((Path(__file__).parents[3] / "shared" / "data" / "trajectories").glob("t*.json"))
-pytestmark = pytest.mark.skipif(not RECORDED, reason="../shared/data/trajectories is absent: recorded runs stay there")
+pytestmark = pytest.mark.skipif(
+    not RECORDED, reason="../shared/data/trajectories is absent: recorded runs stay there"
+)
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda p: p.name[:12])

@@ -55,7 +55,9 @@ _UNTIL = re.compile(
 )
 _ONLY = re.compile(rf"(?i)(?:\b(?:only|just)(?: (?:for|in|on|during))? (?P<what>{_PERIOD}))")
 _ONLY_AFTER = re.compile(rf"(?i)(?P<what>{_PERIOD})(?: \([a-z]+\))?,? (?:only|alone)\b")
-_FOR = re.compile(rf"(?i)(?<!scheduled )(?<!planned )(?<!set )(?<!due )(?<!booked )\b(?:for|during) (?P<what>{_PERIOD})(?! (?:release|version|budget))")
+_FOR = re.compile(
+    rf"(?i)(?<!scheduled )(?<!planned )(?<!set )(?<!due )(?<!booked )\b(?:for|during) (?P<what>{_PERIOD})(?! (?:release|version|budget))"
+)
 _AWAY = re.compile(
     rf"(?i)\b(?:away|out|off|leave|vacation|holiday|closed|frozen|freeze|unavailable|down|paused|travell?ing)\b"
     rf".{{0,40}}?\bfor (?:the next )?(?P<n>{_N}) (?P<unit>day|week|month)s?\b"

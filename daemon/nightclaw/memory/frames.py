@@ -132,7 +132,11 @@ def _tail(value: str) -> tuple[str, values.Value, list[str]]:
 def relation(name: str, subject: str, value: str, *, purpose: bool = False) -> Found | None:
     """A relation with a name of its own: the owner of, the place of, the use of `subject` is `value`."""
     n, v = noun(subject), values.whole(value)
-    if n is None or not v.form or (v.kind == "name" and (len(v.form.split()) > 6 or not _is_name(v.form, value))):
+    if (
+        n is None
+        or not v.form
+        or (v.kind == "name" and (len(v.form.split()) > 6 or not _is_name(v.form, value)))
+    ):
         return None
     if v.kind == "name" and any(t.kind in BY_KIND for t in values.typed(value)):
         return None
@@ -147,7 +151,7 @@ def relation(name: str, subject: str, value: str, *, purpose: bool = False) -> F
     return Found(Noun(name, tuple(sorted(set(of)))).key, v.form, v.kind, is_purpose=purpose)
 
 
-_ACTIVITIES = ("use", "preference", "command")
+_ACTIVITIES = ("use", "preference")
 
 
 def _act(word: str) -> str:

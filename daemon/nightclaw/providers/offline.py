@@ -91,5 +91,7 @@ def _last_words(request: ModelRequest) -> str:
     if not isinstance(content, list):
         return str(content or "")
     said = [str(b.get("text", "")) for b in cast("list[JSONObject]", content) if b.get("type") == "text"]
-    is_opened = len(said) > 1 and said[0].startswith("Now: ")  # time and place, told before a task's first words
+    is_opened = len(said) > 1 and said[0].startswith(
+        "Now: "
+    )  # time and place, told before a task's first words
     return "\n".join(said[is_opened:])

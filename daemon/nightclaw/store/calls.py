@@ -118,9 +118,7 @@ def move(conn: Connection, call_id: str, wanted: CallState, **values: object) ->
     )
 
 
-def note(
-    conn: Connection, call_id: str, *, digest: str, level: int, rule: str, matcher: str | None
-) -> None:
+def note(conn: Connection, call_id: str, *, digest: str, level: int, rule: str, matcher: str | None) -> None:
     """What the gate saw, whatever it said: the audit row of a call. matcher: what `always` would allow."""
     conn.execute(
         update(tool_call)

@@ -174,8 +174,14 @@ def _told_at(conn: Connection, title: str, body: str, now: int) -> int | None:
 
 def notes_of_task_since(conn: Connection, task_id: str, at: int) -> int:
     """How many messages a task's calls sent the owner since then."""
-    query = select(func.count()).select_from(tool_call).where(
-        tool_call.c.task_id == task_id, tool_call.c.tool == "SendUserMessage", tool_call.c.started_at >= at
+    query = (
+        select(func.count())
+        .select_from(tool_call)
+        .where(
+            tool_call.c.task_id == task_id,
+            tool_call.c.tool == "SendUserMessage",
+            tool_call.c.started_at >= at,
+        )
     )
     return int(conn.execute(query).scalar() or 0)
 

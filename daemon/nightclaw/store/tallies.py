@@ -196,7 +196,11 @@ def notifications_since(conn: Connection, at: int) -> dict[str, int]:
 
 def last_signal_of_repos(conn: Connection, names: Sequence[str]) -> dict[str, int]:
     """When the newest signal of each repository came in (ms), looked for in the newest few thousand."""
-    newest = select(signal.c.repo, signal.c.created_at).order_by(signal.c.created_at.desc()).limit(5000).subquery()
+    newest = (
+        select(signal.c.repo, signal.c.created_at).order_by(signal.c.created_at.desc()).limit(5000).subquery()
+    )
     wanted = {n.lower(): n for n in names}
-    rows = conn.execute(select(newest.c.repo, func.max(newest.c.created_at).label("at")).group_by(newest.c.repo))
+    rows = conn.execute(
+        select(newest.c.repo, func.max(newest.c.created_at).label("at")).group_by(newest.c.repo)
+    )
     return {wanted[str(r.repo).lower()]: int(r.at) for r in rows if r.repo and str(r.repo).lower() in wanted}
