@@ -105,6 +105,9 @@ def test_the_owners_checkout_may_be_in_any_state(works: Works) -> None:
         project = works.projects[name]
         [branch] = project.branches()
         assert git("show", f"{branch}:calc.py", cwd=project.remote) == "def add(a, b):\n    return a + b"
+        assert git("diff", "--name-only", "main", branch, cwd=project.remote) == "calc.py", (
+            "and no by-products"
+        )
         assert project.fingerprint() == picture
 
 

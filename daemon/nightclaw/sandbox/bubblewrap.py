@@ -202,6 +202,7 @@ class Bubblewrap:
         names = list(dict.fromkeys([*map(str, path), "/usr/local/bin", "/usr/bin", "/bin"]))
         return {
             "LANG": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",  # or a check's by-products would be committed
             **self._passed_on,
             "PATH": ":".join(names),
             "HOME": str(TMP_HOME),

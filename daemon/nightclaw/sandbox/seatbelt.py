@@ -107,6 +107,7 @@ class Seatbelt:
             dict.fromkeys([*map(str, self._ground.search_path), "/usr/bin", "/bin", "/usr/sbin", "/sbin"])
         )
         own = {"PATH": path, "HOME": str(tmp), "TMPDIR": str(tmp), "TERM": "dumb", "CI": "1", "PAGER": "cat"}
+        own["PYTHONDONTWRITEBYTECODE"] = "1"  # or a check's by-products would be committed
         return {"LANG": "en_US.UTF-8", **kept, **own, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
 
 
