@@ -31,7 +31,7 @@ LINK = re.compile(
     r"\w://|www\.|mailto:|javascript:|\]\(|^(?!Asks: .*\nsession:).*evil\.example", re.IGNORECASE
 )
 
-pytestmark = pytest.mark.timeout(120 + ATTACKS // 5)
+pytestmark = pytest.mark.timeout(120 + ATTACKS // 3)
 
 
 @dataclass
