@@ -7,7 +7,8 @@ from nightclaw.core.trust import Trust
 from nightclaw.policy.wordlist import names
 
 _OUTPUT = re.compile(
-    r"(?m)^(?:\$ |# |>>> |❯ |\+ )\S|^[ \t]{0,20}at [\w.$<>]{1,200}\(.{0,200}:\d+\)|^Traceback \(most recent|^[ \t]{0,20}File \".{1,200}\", line \d+"
+    r"(?m)^(?:\$ |# |>>> |❯ |\+ )\S|^[ \t]{0,20}at [\w.$<>]{1,200}\(.{0,200}:\d+\)"
+    r"|^Traceback \(most recent|^[ \t]{0,20}File \".{1,200}\", line \d+"
     r"|^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?|^\[?\d\d:\d\d:\d\d|^diff --git |^@@ |^[+-]{3} |\x1b\[|^exit code\b"
     r"|^\W{0,3}(?:ERROR|WARN(?:ING)?|INFO|DEBUG|TRACE|FATAL)\b|^(?:total \d+|[d-][rwx-]{9} )"
     r"|^(?:npm|pip|cargo|make|error|warning|fatal)(?:\[\d+\])?[: ]|^(?:PASS|FAIL|ok|not ok)\b"
@@ -18,7 +19,7 @@ _ORDERS = re.compile(
     r"|said|wants|allows|approved)|whenever|every time|each time|before (?:any|every|each)|always|never|from now"
     r"|do not|don['’]t|must(?: not)?|without (?:asking|telling|approval)|remember (?:that|to)|pre-?approved"
     r"|in (?:all )?future (?:sessions|runs|tasks)|is authori[sz]ed|has (?:approved|authori[sz]ed)|javascript)\b"
-    r"|\bI\b|</?[A-Z]{4,}>|\$\(|`[^`]*[ \\][^`]*`|\bon\w+=[\"']|\b\w+\([\"']"
+    r"|\bI\b|</?[A-Z]{4,}>|\$\(|`[^`]{0,200}[ \\][^`]{0,200}`|\bon\w+=[\"']|\b\w+\([\"']"
 )
 _VERBS = names(
     """accept access add adjust administer allocate allow alter append approve archive assign authorize book buy call
@@ -33,7 +34,7 @@ _VERBS = names(
     uninstall unlock update upgrade upload use verify view visit wipe withdraw write"""
 )
 _COMMANDS = re.compile(
-    rf"(?i)(?:^|[.!:;,>\n]|\b(?:then|and|first|to)\b)\W{0, 8}(?:{'|'.join(sorted(_VERBS))})\b"
+    rf"(?i)(?:^|[.!:;,>\n]|\b(?:then|and|first|to)\b)\W{{0,8}}(?:{'|'.join(sorted(_VERBS))})\b"
     r"(?!\s+(?:is|are|was|were|has|of|[#\d])\b)\s+\S"
 )
 
