@@ -1,6 +1,7 @@
 """The owner's word counts at once, a model's is a candidate, a stranger's order is none."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tests.unit.memory.scene import NOON, opened, say
 
 from nightclaw.core.errors import Refused
+from nightclaw.core.secrets import without_secrets
 from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Label, Trust
 from nightclaw.memory import capture
@@ -193,3 +195,32 @@ def test_real_injections_are_no_memories() -> None:
     given = [json.loads(line)["text"] for line in INJECTIONS.read_text().splitlines() if line]
     through = [text for text in given if why_not(text, Trust.WORLD) is None]
     assert len(through) <= len(given) // 50, through
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "\n",
+        "> ",
+        "no, ",
+        "a, not b but ",
+        "` \\",
+        "not ",
+        "secret key for a of ",
+        "it's ",
+        "at x(",
+        "https://a:",
+        "- ",
+        "[",
+        "y" * 9,
+    ],
+)
+def test_reading_any_text_is_quick(piece: str) -> None:
+    text = piece * (20_000 // len(piece))
+    began = time.process_time()
+    learned_of(text, text)
+    learned_of(text[:4_000], text)
+    without_secrets(text)
+    for trust in (Trust.OWNER, Trust.WORLD):
+        why_not(text, trust)
+    assert time.process_time() - began < 1
