@@ -37,6 +37,9 @@ LIVES = [
 # Passed by a client's process, not the daemon's: see below.
 BY_COMMAND = {"backup.copied", "restore.decided", "restore.moved"}
 OUT_OF_REACH = {
+    "dream.": "its own crash tests kill in dreams",
+    "memory.": "its own crash tests kill where topic files are written",
+    "redact": "its own crash tests kill in a redaction",
     "triage.": "a home without a model asks none",
     "calls.": "only an agent with a model calls tools",
     "vcs.": "only an agent with a model has a worktree",
@@ -103,10 +106,8 @@ def test_a_task_that_ends_the_daemon_is_tried_once_more_and_then_set_aside(hatch
     daemon.decision(daemon.take("workflow_run", red))
     until(lambda: sink.texts("octo/alive"), "the owner is told as ever")
     assert daemon.running, "it is not tried a third time"
-    assert task in str(daemon.status["problems"]) and daemon.status["health"] == "degraded"
-    assert daemon.get(f"/v1/tasks/{task}")["state"] != "done"
+    assert daemon.get(f"/v1/tasks/{task}")["state"] == "failed"
     assert len([text for text in sink.texts() if "octo/" not in text]) <= 1
-    assert daemon.clawctl("task", "cancel", task).code == 0
 
 
 def test_a_name_that_does_not_exist_is_refused(hatch: Hatch) -> None:
