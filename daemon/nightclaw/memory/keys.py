@@ -198,9 +198,8 @@ def _fact(sentence: str) -> Fact | None:
                 found.key, found.value, found.kind, positive is None, found.bare, before,
                 is_update or before is not None, found.is_purpose, rest,
             )  # fmt: skip
-    found = slots.in_words(_strip(text)) or (
-        slots.in_words(positive) if (positive := _positive(text)) else None
-    )
+    forms = [f for t in dict.fromkeys((text, body)) for f in (_strip(t), _positive(t)) if f is not None]
+    found = next((f for f in map(slots.in_words, forms) if f is not None), None)
     if found is None:
         return None
     return Fact(
@@ -209,13 +208,17 @@ def _fact(sentence: str) -> Fact | None:
 
 
 def _tidy(sentence: str) -> str:
-    text = sentence.strip().replace("’", "'").replace("‘", "'").rstrip(" .!").strip('"“” ')
+    text = (
+        re.sub(r"(?i)\bit's\b", "it is", sentence.strip().replace("’", "'"))
+        .replace("‘", "'")
+        .rstrip(" .!")
+        .strip('"“” ')
+    )
     for short, full in (
         ("can't", "can not"),
         ("won't", "will not"),
         ("n't", " not"),
         ("'re ", " are "),
-        ("it's ", "it is "),
     ):
         text = text.replace(short, full)
     before = ""

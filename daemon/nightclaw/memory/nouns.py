@@ -31,9 +31,7 @@ _GENERIC = words.word_set(
 _COMMON = {
     w: w[:-1]
     for w in words.word_set(
-        "tests uploads downloads builds deploys logs backups releases requests emails messages migrations sessions users"
-        " images assets errors alerts metrics secrets tasks jobs invoices reports deployments reviews commits branches"
-        " meetings standups demos exports imports tickets issues tokens files tables records events webhooks"
+        "tests builds deploys logs backups releases requests emails reviews commits meetings standups deployments"
     )
 } | {
     "branches": "branch",

@@ -116,5 +116,7 @@ _LOOSE = {
     "time": ("time", "deadline"), "version": ("version",), "port": ("port",), "command": ("command",),
     "address": ("address", "host"), "host": ("host", "hostname", "address"), "url": ("url", "address", "endpoint"),
 }  # fmt: skip
-_TO = re.compile(r"(?i)\b(?:requests|calls|connections|queries|traffic) to (?=[\w`])")
+_TO = re.compile(
+    r"(?i)\b(?:requests|calls|connections|queries|traffic|belongs?|assigned|given|reserved) to (?=[\w`])"
+)
 _RUNS = re.compile(r"\b(?:run|runs|use|type|execute|executed|invoke|call|with|command)\b")

@@ -311,9 +311,8 @@ class Dreamer:
             p for p in night.table.pieces
             if p.is_live and p.is_new and (p.row is None or p.row.verified_by is None or p.row.doubted_at is not None)
         ]  # fmt: skip
-        cursors = sorted(
-            {c for p in changed if len(p.sources | p.joined) > 1 for c in (p.sources | p.joined)}
-        )[:900]
+        rests_on = _evidence(night.table.pieces)
+        cursors = sorted({c for p in changed if len(rests_on[p.id]) > 1 for c in rests_on[p.id]})[:900]
         sources = {o.cursor: o for o in await self._store.read(observations.get, cursors)}
         out = dict[str, str | None]()
         for p in changed:
@@ -322,10 +321,10 @@ class Dreamer:
             if root is not None:
                 checked = await asyncio.to_thread(verify.by_clone, p.text, root)
                 file = await asyncio.to_thread(verify.is_said_in, p.text, root)
-                if file is not None and not p.is_authored and p.trust.rank < 3 and p.state == "candidate":
+                if file is not None and not p.is_authored and (p.row is None or p.row.state == "candidate"):
                     p.end("dream", f"{file} says it already")
                     continue
-            checked = checked or verify.by_second_source(p, sources)
+            checked = checked or verify.by_second_source(rests_on[p.id], sources)
             if checked is not None and not (p.row and checked.by is None and p.row.doubted_at is not None):
                 out[p.id] = checked.by
         return out
@@ -365,6 +364,15 @@ class Dreamer:
     async def _tell(self, topics: frozenset[str]) -> None:
         if self._after is not None and topics:
             await self._after(topics)
+
+
+def _evidence(pieces: list[Piece]) -> dict[str, set[int]]:
+    """What each piece rests on, with what says the same."""
+    found = {p.id: set(p.sources) for p in pieces}
+    for p in pieces:
+        if p.how == "merged":
+            found[p.last().id] |= p.sources
+    return found
 
 
 def _begin(conn: Connection, mode: str, now: int, signal_id: str | None, task_id: str | None) -> str:

@@ -7,12 +7,11 @@ import os
 import re
 import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nightclaw.memory import likeness
-from nightclaw.memory.dream.pieces import Piece
 from nightclaw.store.observations import Observation
 
 FILES = 2_000
@@ -38,21 +37,15 @@ class Checked:
     why: str
 
 
-def by_second_source(piece: Piece, sources: Mapping[int, Observation]) -> Checked | None:
-    """Two people's or two occasions' word: not the same session on the same day, and not the assistant's."""
-    said = {
-        (o.role, o.session if o.session is not None else f"day {o.at // _DAY_MS}")
-        for o in (sources.get(c) for c in piece.sources)
-        if o is not None and o.role != "assistant"
-    }
-    days = {
-        o.at // _DAY_MS
-        for o in (sources.get(c) for c in piece.sources)
-        if o is not None and o.role != "assistant"
-    }
-    if len(said) > 1 and (len(days) > 1 or len({r for r, _ in said}) > 1):
-        return Checked(f"{len(said)} independent sources", "said on two occasions")
-    return None
+def by_second_source(rests_on: Collection[int], sources: Mapping[int, Observation]) -> Checked | None:
+    """Said on two days by somebody who is not the assistant, or by two who are not."""
+    said = [o for o in (sources.get(c) for c in rests_on) if o is not None and o.role != "assistant"]
+    occasions = {(o.role, o.at // _DAY_MS) for o in said}
+    return (
+        Checked(f"{len(occasions)} independent sources", "said more than once")
+        if len(occasions) > 1
+        else None
+    )
 
 
 def by_clone(text: str, root: Path) -> Checked | None:
