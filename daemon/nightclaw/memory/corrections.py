@@ -12,7 +12,7 @@ from nightclaw.memory import keys, values
 LONGEST = 600
 _OWN_WORDS, _PASTED = 1_500, 20_000
 _FENCE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)", re.DOTALL)
-_QUOTE = re.compile(r"(?m)^\s*(?:>|\||\$ |# |\+\+\+|---|@@).*$")
+_QUOTE = re.compile(r"(?m)^[ \t]*(?:>|\||\$ |# |\+\+\+|---|@@).*$")
 _KEEP = re.compile(
     r"(?is)^(?:please |also |and |ok(?:ay)?,? |hey,? )*(?:remember|note|keep in mind|bear in mind|don['’]?t forget"
     r"|do not forget|for (?:the record|future reference)|fyi|make a note|note to self|save this|remember this)\b"
