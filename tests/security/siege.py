@@ -231,7 +231,9 @@ poll = "off"
 
     def deny(self) -> bool:
         """Say no to whatever is asked now; False, always."""
-        for ask in self.daemon.get("/v1/approvals?limit=50")["items"]:  # the newest: each task has one at most
+        for ask in self.daemon.get("/v1/approvals?limit=50")[
+            "items"
+        ]:  # the newest: each task has one at most
             if ask["state"] == "pending":
                 self.asks[ask["id"]] = ask
                 answer = self.daemon.api("POST", f"/v1/approvals/{ask['id']}", {"decision": "deny"})

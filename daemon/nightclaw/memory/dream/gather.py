@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC
 
 from nightclaw.memory import dates, keys, kinds, likeness
-from nightclaw.memory.dream.refuse import refusal
+from nightclaw.memory.dream.refuse import NO_WORDS, TOO_LITTLE, refusal
 from nightclaw.store.observations import Observation
 
 _ASKED = re.compile(
@@ -50,6 +50,13 @@ def sayings(said: Observation) -> Iterator[tuple[str, str]]:
         kept = _kept(sentence, said)
         if kept is not None:
             yield kept, kinds.kind_of(kept, "")
+
+
+def own_words(said: Observation) -> str:
+    """What is left of a message without what was pasted into it: fences, output, logs, code."""
+    text = re.sub(r"```.*?(?:```|\Z)", " ", said.text, flags=re.DOTALL)
+    lines = [line for line in text.splitlines() if refusal(line, said.trust) in (None, TOO_LITTLE, NO_WORDS)]
+    return " ".join(" ".join(lines).split())
 
 
 def _kept(sentence: str, said: Observation) -> str | None:

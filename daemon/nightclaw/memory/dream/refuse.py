@@ -8,6 +8,7 @@ from nightclaw.memory.likeness import content
 from nightclaw.memory.refusals import why_not
 
 LONGEST = 600
+TOO_LITTLE, NO_WORDS = "says too little", "not in words"
 _OUTPUT = re.compile(
     r"(?m)^\s*(?:[$#>%]\s+\S|(?:[\w.-]+@[\w.-]+[:~]\S*)[$#]\s|\+\+\+ |--- |@@ |diff --git|total \d+$|[d-][rwxst-]{9}\s)"
     r"|^\s*(?:on branch|modified:|deleted:|untracked files|your branch is|fast-forward|remote:|fatal:|warning:|error:|npm err!"
@@ -66,7 +67,7 @@ def refusal(text: str, trust: Trust) -> str | None:
         return "an order, not a fact"
     letters = sum(c.isalpha() or c.isspace() for c in stripped)
     if letters < 0.4 * len(stripped):
-        return "not in words"
+        return NO_WORDS
     if len(content(text)) < 2:
-        return "says too little"
+        return TOO_LITTLE
     return None

@@ -19,7 +19,7 @@ from nightclaw.memory import kinds
 from nightclaw.memory.dream import offline, orient, prune, verify
 from nightclaw.memory.dream.asking import Asked, Asking, Means
 from nightclaw.memory.dream.drafting import diff_of, plan_of
-from nightclaw.memory.dream.gather import sayings
+from nightclaw.memory.dream.gather import own_words, sayings
 from nightclaw.memory.dream.orient import Activity, Past, Quiet, Rules
 from nightclaw.memory.dream.pieces import Piece, Table, sketches
 from nightclaw.store import dream_material, dreams, observations
@@ -262,9 +262,10 @@ class Dreamer:
         heard = list(sayings(said))
         for text, kind in heard:
             night.table.say(text, kind, kinds.topic_for(kind), said)
-        if not heard and not is_claimed and said.role in ("owner", "assistant") and len(said.text) > 20:
-            piece = Table(night.table.tz, night.table.now).say(said.text, "project", kinds.GENERAL, said)
-            night.unclaimed.append(piece)
+        text = own_words(said) if said.role in ("owner", "assistant") and not heard and not is_claimed else ""
+        if len(text) > 20:
+            aside = Table(night.table.tz, night.table.now)
+            night.unclaimed.append(aside.say(text, "project", kinds.GENERAL, said))
 
     async def _consolidate(self, night: _Night, *, ask: bool) -> None:
         begun = time.monotonic()
