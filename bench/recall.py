@@ -1,6 +1,6 @@
 """How well memory finds what a question rests on: LoCoMo's conversations, questions and evidence.
 
-    python bench/recall.py --data locomo.json [--out predictions.jsonl] [--vectors] [--top 20]
+    python bench/recall.py --data locomo.json [--out predictions.jsonl] [--top 20]
 
 Every conversation is told to a store of its own, turn by turn as a chat would be, and every question is asked word for
 word. Its category and its answer are not read. The data is not part of the product; it is named on the command line.
