@@ -76,8 +76,8 @@ def _search(
     room, hits = search.budget(rows), max(HITS, limit)
     match = _bounded(known, room)
     got = search.search(conn, match, hits, BESIDE, scope)
-    wider = _bounded(known, 4 * room)
-    if wider != match and _shown(got) < limit:
+    wider = _bounded([(g, n) for g, n in known if n <= search.COUNTED * room], 4 * room)
+    if wider and wider != match and _shown(got) < limit:
         match = wider
         got = search.search(conn, match, hits, BESIDE, scope)
     while got.hidden and _shown(got) < limit and hits < 2_000:

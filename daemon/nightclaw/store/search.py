@@ -18,6 +18,8 @@ LONGEST = 6_000
 """Characters of a row that are looked at."""
 _SHARE, _FEWEST = 0.02, 200
 """All words of a question together may stand in that share of the rows, or that many, before common ones are cut."""
+COUNTED = 2
+"""Times the budget: a word in more rows is only known to be common."""
 _GROWN = 1.1
 
 
@@ -101,7 +103,7 @@ def frequencies(conn: Connection, matches: Sequence[str]) -> tuple[list[int], in
 
 
 def _count(conn: Connection, tally: Tally, missing: list[str]) -> None:
-    most = budget(tally.rows) + 1
+    most = COUNTED * budget(tally.rows) + 1
     each = (
         f"(SELECT count(*) FROM (SELECT 1 FROM observation_fts WHERE observation_fts MATCH ? LIMIT {most}))"
     )
