@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "daemon"), str(ROOT)]
 
-from bench.dreaming import streams  # noqa: E402
+from bench.dreaming import scripted, streams  # noqa: E402
 from bench.dreaming.desk import Desk, Make, desk  # noqa: E402
 from bench.dreaming.plant import plant  # noqa: E402
 from bench.dreaming.scores import provenance, scores  # noqa: E402
@@ -101,8 +101,11 @@ def main() -> None:
     wrong: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="ncd") as room:
         if args.mode == "model":
-            words.error("--mode model is not built yet; --mode offline is")
-        found = asyncio.run(measure(args.seed, Path(room), lambda store, clock: None, wrong))
+            found = scripted.worst_of(
+                lambda part, means: asyncio.run(measure(args.seed, part, means, wrong)), Path(room)
+            )
+        else:
+            found = asyncio.run(measure(args.seed, Path(room), lambda store, clock: None, wrong))
     if args.show:
         for name, cases in wrong.items():
             for case in cases:

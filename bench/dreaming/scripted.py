@@ -6,7 +6,7 @@ Both answer through a real server on the loopback. The worse number of the two c
 import json
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.fakes.model_server.asked import Asked
 from nightclaw.clock import SystemClock
 from nightclaw.memory.dream.asking import Means
 from nightclaw.problems import Problems
-from nightclaw.providers.router import Router
+from nightclaw.providers.router import ProviderSettings, Role, Router
 from nightclaw.store.budgets import Caps
 from nightclaw.store.db import Store
 
@@ -106,8 +106,10 @@ class Noisy:
 class Given:
     """What the router reads of a config."""
 
-    models: dict[str, list[str]] = field(default_factory=lambda: {"dream": ["anthropic/claude-haiku-4-5"]})
-    providers: dict[str, object] = field(default_factory=dict)
+    models: Mapping[Role, Sequence[str]] = field(
+        default_factory=lambda: {"dream": ["anthropic/claude-haiku-4-5"]}
+    )
+    providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     exists: bool = True
     digest: str = "bench"
 

@@ -9,7 +9,7 @@ may give way to each other, so a key that is wrong loses a fact and a key that i
 import re
 from dataclasses import dataclass, replace
 
-from nightclaw.memory import frames, nouns, slots, values, words
+from nightclaw.memory import frames, nouns, shapes, slots, values, words
 
 ANY = "*"
 """The value of a fact of which nothing holds any more."""
@@ -33,7 +33,7 @@ _OPENING = re.compile(
     rf"|(?:{_AGO})|now|currently|these days|nowadays|going forward|at the moment|for now|in fact"
     rf"|it turns out(?: that)?"
     r"|i (?:think|believe|learned|heard|said|told you)(?: that)?|we (?:decided|agreed)(?: that|:)"
-    r"|turns out(?: that)?)\b[,:.!]?\s*(?:- )?"
+    r"|turns out(?: that)?)\b(?!-)[,:.!]?\s*(?:- )?"
 )
 _CLOSING = re.compile(
     r"(?i)[,;]?\s*(?:\b(?:now|currently|these days|nowadays|at the moment|at present|for now|again"
@@ -78,6 +78,10 @@ _NEW = re.compile(
     r"|as of|starting|correction|update|actually|not any ?more|rather than|these days|nowadays|upgraded"
     r"|new)\b"
 )
+_PERFECT = re.compile(
+    r"(?i)(?<=\w) (?:has|have|had)(?= (?:been )?(?:\w{2,}ed|taken|gone|grown|become|moved|rewritten|written|given)\b)"
+)
+_STARTED = re.compile(r"(?i)\b(?:started|began) (\w{3,})ing\b")
 _RULE = re.compile(r"(?i)^(?:always|never|do not|don't|avoid|ask|keep|write|make|try|let)\b")
 _CHOICE = re.compile(r"(?i)^(?:always )?(?:use|prefer|choose|pick|run|go with)\b")
 _RELATIVE = re.compile(
@@ -191,7 +195,7 @@ def _fact(sentence: str) -> Fact | None:
     body, was = _bare_of_was(text)
     for shorter in dict.fromkeys((body, text, undated)):
         positive = _positive(shorter)
-        found = next(frames.found_in(_strip(positive or shorter)), None)
+        found = next(shapes.found_in(_strip(positive or shorter)), None)
         if found is not None:
             before = found.was or (values.whole(was).form if was and shorter == body else None)
             return Fact(
@@ -234,6 +238,7 @@ def _strip(text: str) -> str:
         if re.match(r"(?i)(?:the|our)\b", text)
         else _MIDDLE.sub("", text)
     )
+    text = _STARTED.sub(lambda m: f"{m[1]}s", _PERFECT.sub("", text))
     return " ".join(text.split()).strip(" ,.")
 
 

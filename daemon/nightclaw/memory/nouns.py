@@ -12,16 +12,22 @@ HEADS = words.word_set(
     " price cost fee rate size count number name title language framework database broker queue cache region zone branch"
     " editor shell theme color font email phone birthday command job employer place home room office place seat state"
     " schedule cadence frequency interval threshold level tier plan provider vendor host registry bucket cluster topic"
-    " channel contact approver reviewer assistant boss head director captain backup fallback default password license"
+    " channel contact approver reviewer assistant boss head director captain fallback default password license"
     " format style unit currency timezone locale model strategy policy retention ttl capacity memory cpu disk tool"
     " runtime compiler linter formatter tracker dashboard runbook wiki repository endpoint prefix suffix label tag codename"
-    " nickname alias capital spouse partner wife husband doctor dentist school hotel gate flight"
+    " nickname alias chair supervisor coordinator mentor sponsor teacher coach capital spouse partner wife husband doctor dentist school hotel gate flight"
 )
 """Nouns that name one property of something."""
+THINGS = words.word_set(
+    "database broker queue cache registry bucket cluster dashboard tracker wiki repository endpoint runbook framework editor"
+    " shell linter formatter compiler tool provider vendor backup fallback room seat channel topic hotel school gate flight"
+    " theme model office tag label host contact runtime job"
+)
+"""Those of them that are things themselves: what stands at a path or under an address is the thing's, not the thing."""
 _TRIVIAL = frozenset({"number", "value", "setting", "parameter", "no"})
 _STATUS = words.word_set(
     "new current latest present actual up-to-date updated existing favorite preferred exact official correct right"
-    " usual"
+    " usual listening own"
 )
 _GENERIC = words.word_set(
     "server service application project environment system instance component module box machine flag feature toggle"

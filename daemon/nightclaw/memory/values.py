@@ -66,6 +66,7 @@ _TYPES = tuple(
         "time": "|".join(_TIMES),
         "ip": r"\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?:/\d+)?",
         "port": r"port (?:number |no\.? )?:?\d{2,5}|tcp[/ ]\d{2,5}|udp[/ ]\d{2,5}",
+        "phone": r"\+\d[\d ()-]{6,18}\d",
         "version": r"(?:versions? |release )v?\d[\w.+-]*|v\d+(?:[\w.+-]*\w)?|\d+\.\d+\.\d+(?:[\w.+-]*\w)?",
         "money": rf"[$€£] ?{_AMOUNT}|{_AMOUNT} ?(?:usd|eur|gbp|dollars?|euros?|€|bucks)",
         "amount": rf"{_AMOUNT} ?-?(?:{_UNIT})(?![\w])",
