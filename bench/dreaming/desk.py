@@ -12,7 +12,8 @@ from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Trust
 from nightclaw.memory.dream.asking import Means
 from nightclaw.memory.dream.orient import Rules
-from nightclaw.memory.dream.run import Dreamer, DreamReport
+from nightclaw.memory.dream.phases import DreamReport
+from nightclaw.memory.dream.run import Dreamer
 from nightclaw.store import events, memories, observations
 from nightclaw.store.db import Connection, Store
 from nightclaw.store.memories import NewMemory, Said

@@ -1,0 +1,224 @@
+"""What one dream does: the phases, in their order. Each leaves its counts in the report; nothing is written here."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nightclaw.core.ports import Clock
+from nightclaw.core.types import JSON
+from nightclaw.memory import kinds
+from nightclaw.memory.dream import offline, prune, verify
+from nightclaw.memory.dream.asking import Asked, Asking
+from nightclaw.memory.dream.drafting import diff_of, plan_of
+from nightclaw.memory.dream.gather import own_words, sayings
+from nightclaw.memory.dream.orient import Rules
+from nightclaw.memory.dream.pieces import Piece, Table, sketches
+from nightclaw.store import dream_material, dreams, observations
+from nightclaw.store.db import Store
+from nightclaw.store.dream_changes import Plan
+from nightclaw.store.dream_material import Material
+
+READ = 1_000
+"""New observations, and as many memories, one dream reads at most."""
+DUE = 500
+
+
+@dataclass(slots=True)
+class DreamReport:
+    """What a dream came to. state: finished, aborted, asks, failed, or dry (nothing was written). counts: added,
+    merged, superseded, retired, kept, lost and more; diff: what changed, for people."""
+
+    id: str
+    state: str
+    mode: str = "offline"
+    why: str = ""
+    phases: list[dict[str, JSON]] = field(default_factory=list[dict[str, JSON]])
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+    usage: dict[str, JSON] = field(default_factory=dict[str, JSON])
+    diff: str = ""
+    topics: frozenset[str] = frozenset()
+
+    def as_json(self) -> dict[str, JSON]:
+        return {
+            "id": self.id, "state": self.state, "mode": self.mode, "why": self.why, "phases": self.phases,
+            **self.counts, "usage": self.usage, "diff": self.diff, "topics": sorted(self.topics),
+        }  # fmt: skip
+
+
+@dataclass(slots=True)
+class Night:
+    """What one dream knows so far."""
+
+    table: Table
+    material: Material
+    unclaimed: list[Piece] = field(default_factory=list[Piece])
+    report: DreamReport = field(default_factory=lambda: DreamReport("", "running"))
+    asked: Asked = field(default_factory=Asked)
+    rows_read: int = 0
+
+
+class Phases:
+    """The phases over one store. clone: a repository's local clone to check against."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        rules: Callable[[], Rules],
+        asking: Asking | None,
+        clone: Callable[[str], Path | None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._rules = rules
+        self._asking = asking
+        self._clone = clone
+
+    async def gather(self) -> Night:
+        """Orient and gather: what is new, what was said in it, and what is known about the same."""
+        begun, at = time.monotonic(), self._clock.now_ms()
+        table = Table(self._rules().tz, at)
+        after = await self._store.read(dreams.cursor)
+        material = await self._store.read(dream_material.material, after, READ)
+        night = Night(table, material)
+        new = {m.id for m in material.memories}
+        for row in material.memories:
+            table.hold(row, is_new=True)
+        for said in material.observations:
+            self._hear(night, said)
+            await asyncio.sleep(0)
+        _phase(night, "orient", begun, new_memories=len(new), new_observations=len(material.observations))
+        begun = time.monotonic()
+        for i, p in enumerate(table.pieces):
+            table.read(p)
+            if i % 20 == 19:
+                await asyncio.sleep(0)
+        keys = {p.fact.key for p in table.pieces if p.fact is not None and not p.fact.bare}
+        marks = {s for p in table.pieces for s in sketches(p)}
+        known = await self._store.read(dream_material.related, keys, marks)
+        over = await self._store.read(dream_material.due, at, DUE)
+        for row in {m.id: m for m in [*known, *over]}.values():
+            if row.id not in new:
+                table.read(table.hold(row, is_new=row.doubted_at is not None))
+        night.rows_read = len(table.pieces) + len(material.observations)
+        said_new = sum(p.row is None for p in table.pieces)
+        _phase(night, "gather", begun, said=said_new, known=len(known), due=len(over))
+        return night
+
+    def _hear(self, night: Night, said: observations.Observation) -> None:
+        is_claimed = said.cursor in night.material.claimed
+        if is_claimed and said.kind == "correction":
+            return  # what it corrects was made a memory where it was said
+        heard = list(sayings(said))
+        for text, kind in heard:
+            night.table.say(text, kind, kinds.topic_for(kind), said)
+        text = own_words(said) if said.role in ("owner", "assistant") and not heard and not is_claimed else ""
+        if len(text) > 20:
+            aside = Table(night.table.tz, night.table.now)
+            night.unclaimed.append(aside.say(text, "project", kinds.GENERAL, said))
+
+    async def consolidate(self, night: Night, *, ask: bool) -> None:
+        begun = time.monotonic()
+        offline.consolidate(night.table)
+        if ask and self._asking is not None:
+            night.asked = await self._asking.ask(night.table, night.unclaimed)
+            offline.settle(night.table)
+            offline.promote(night.table)
+        _phase(
+            night, "consolidate", begun, model_calls=night.asked.calls, applied=night.asked.judged.applied.total(),
+            refused=dict(night.asked.judged.refused), why=night.asked.why,
+        )  # fmt: skip
+
+    async def plan(self, night: Night) -> Plan:
+        """Verify and prune; then what is to change, and how it reads."""
+        begun = time.monotonic()
+        checks = await self._verify(night)
+        _phase(
+            night,
+            "verify",
+            begun,
+            verified=sum(c is not None for c in checks.values()),
+            doubted=_nones(checks),
+        )
+        begun = time.monotonic()
+        left = prune.cap_growth(night.table)
+        plan = plan_of(night.table)
+        plan.checked = checks
+        plan.topics |= {p.topic for p in night.table.pieces if p.id in checks}
+        plan.expects.update({p.id: p.row.updated_at for p in night.table.pieces if p.row and p.id in checks})
+        report = night.report
+        report.counts = _counts(night, plan)
+        report.usage = {
+            **night.asked.usage.as_json(),
+            "model_calls": night.asked.calls,
+            "rows_read": night.rows_read,
+        }
+        report.diff = diff_of(night.table, plan, "dream", report.counts)
+        _phase(night, "prune", begun, left=left)
+        return plan
+
+    async def _verify(self, night: Night) -> dict[str, str | None]:
+        changed = [
+            p for p in night.table.pieces
+            if p.is_live and p.is_new and (p.row is None or p.row.verified_by is None or p.row.doubted_at is not None)
+        ]  # fmt: skip
+        rests_on = _evidence(night.table.pieces)
+        cursors = sorted({c for p in changed if len(rests_on[p.id]) > 1 for c in rests_on[p.id]})[:900]
+        sources = {o.cursor: o for o in await self._store.read(observations.get, cursors)}
+        out = dict[str, str | None]()
+        for p in changed:
+            root = self._clone(p.repo) if p.repo is not None else None
+            checked = None
+            if root is not None:
+                checked = await asyncio.to_thread(verify.by_clone, p.text, root)
+                file = await asyncio.to_thread(verify.is_said_in, p.text, root)
+                if file is not None and not p.is_authored and (p.row is None or p.row.state == "candidate"):
+                    p.end("dream", f"{file} says it already")
+                    continue
+            checked = checked or verify.by_second_source(rests_on[p.id], sources)
+            if checked is not None and not (p.row and checked.by is None and p.row.doubted_at is not None):
+                out[p.id] = checked.by
+        return out
+
+
+def _evidence(pieces: list[Piece]) -> dict[str, set[int]]:
+    """What each piece rests on, with what says the same."""
+    found = {p.id: set(p.sources) for p in pieces}
+    for p in pieces:
+        if p.how == "merged":
+            found[p.last().id] |= p.sources
+    return found
+
+
+def _phase(night: Night, name: str, begun: float, **counts: JSON) -> None:
+    said = {k: v for k, v in counts.items() if v or isinstance(v, int)}
+    night.report.phases.append({"name": name, "ms": round((time.monotonic() - begun) * 1000), **said})
+
+
+def _counts(night: Night, plan: Plan) -> dict[str, int]:
+    ways = [w.how for w in plan.ways if not w.old.startswith("new:")]
+    pieces = night.table.pieces
+    lost = sum(
+        p.row is not None and not p.is_live and p.gone_to is None and not p.ended_by and not p.why
+        for p in pieces
+    )
+    touched = {w.old for w in plan.ways} | {r.id for r in plan.retired}
+    return {
+        "added": sum(a.new.state == "active" for a in plan.adds),
+        "merged": ways.count("merged"),
+        "superseded": len(ways) - ways.count("merged"),
+        "retired": len(plan.retired),
+        "promoted": len(plan.promoted),
+        "kept": sum(p.row is not None and p.is_live and p.id not in touched for p in pieces),
+        "lost": lost,
+        "asked": len(plan.asks),
+        "verified": len(plan.checked),
+        "looked": sum(p.is_new for p in pieces) + len(night.unclaimed),
+        "refused": night.asked.judged.refused.total(),
+    }
+
+
+def _nones(checks: Mapping[str, str | None]) -> int:
+    return sum(c is None for c in checks.values())
