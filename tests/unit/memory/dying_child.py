@@ -66,9 +66,9 @@ def die(path: Path, point: str | None, after_s: float) -> None:
 def main(prepared: Path, room: Path, times: int, seed: int) -> None:
     rng = random.Random(seed)
     began = time.monotonic()
-    print(json.dumps(["before", asyncio.run(look(shutil.copy(prepared, room / "before.db")))]))
+    print(json.dumps(["before", asyncio.run(look(Path(shutil.copy(prepared, room / "before.db"))))]))
     began = time.monotonic()
-    print(json.dumps(["after", asyncio.run(dream(shutil.copy(prepared, room / "after.db")))]))
+    print(json.dumps(["after", asyncio.run(dream(Path(shutil.copy(prepared, room / "after.db"))))]))
     whole_s = time.monotonic() - began
     for i in range(times):
         path = Path(shutil.copy(prepared, room / f"{i}.db"))

@@ -98,8 +98,8 @@ class Night:
 
         return await self.store.write(write)
 
-    async def dream(self, **how: bool) -> DreamReport:
-        report = await self.dreamer.dream(now=True, **how)
+    async def dream(self, *, dry_run: bool = False) -> DreamReport:
+        report = await self.dreamer.dream(now=True, dry_run=dry_run)
         assert report.state in ("finished", "dry"), f"{report.state}: {report.why}"
         return report
 

@@ -84,8 +84,8 @@ async def sleeper(tmp_path: Path) -> AsyncIterator[Sleeper]:
 
 
 async def two(sleeper: Sleeper, a: str, b: str, **how: object) -> None:
-    await sleeper.home.save(a, "2026-11-01", **how)  # pyright: ignore
-    await sleeper.home.save(b, "2026-11-02", **how)  # pyright: ignore
+    await sleeper.home.save(a, "2026-11-01", **how)  # pyright: ignore[reportArgumentType]
+    await sleeper.home.save(b, "2026-11-02", **how)  # pyright: ignore[reportArgumentType]
 
 
 async def test_it_merges_what_only_a_reader_can_tell(sleeper: Sleeper) -> None:
@@ -209,8 +209,8 @@ async def test_one_question_has_one_trust_and_one_repository(sleeper: Sleeper) -
         ),
         ("The private one prefers black in ", {"repo": "octo/secret", "private": True}),
     ):
-        await home.save(text + "general", "2026-11-01", **how)  # pyright: ignore
-        await home.save(text + "the summer", "2026-11-02", **how)  # pyright: ignore
+        await home.save(text + "general", "2026-11-01", **how)
+        await home.save(text + "the summer", "2026-11-02", **how)
     sleeper.answers(lambda rows: [])
     await home.dream()
     assert len(sleeper.shown) == 4

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from tests.unit.memory.nights import Night, night, until
 
 from nightclaw.core.errors import NotFound, Refused
@@ -223,28 +224,29 @@ async def test_what_a_dream_made_is_no_food_for_the_next(home: Night) -> None:
 async def test_reads_do_not_grow_with_the_store(home: Night) -> None:
     """Every look of a dream goes by an index."""
 
-    queries: list[str] = []
+    asked: list[tuple[str, tuple[object, ...]]] = []
 
-    def watch(conn: Connection) -> None:
-        real = conn.exec_driver_sql
+    def note(
+        conn: Connection, cursor: object, statement: str, parameters: tuple[object, ...], *_: object
+    ) -> None:
+        asked.append((statement, parameters))
 
-        def noted(query, values=(), **more):
-            found = real(f"EXPLAIN QUERY PLAN {query}", values)
-            queries.extend(f"{query.strip()[:60]}: {r[3]}" for r in found)
-            return real(query, values, **more)
-
-        conn.exec_driver_sql = noted
-        try:
-            dream_material.material(conn, 5, 100)
-            dream_material.related(conn, ["a", "b"], [1, 2])
-            dream_material.due(conn, 5, 10)
-            dream_material.new_since(conn, 5, 20)
-            dream_material.has_more(conn, "deploys", 4)
-        finally:
-            del conn.exec_driver_sql
+    def look(conn: Connection) -> list[str]:
+        event.listen(conn, "before_cursor_execute", note)
+        dream_material.material(conn, 5, 100)
+        dream_material.related(conn, ["a", "b"], [1, 2])
+        dream_material.due(conn, 5, 10)
+        dream_material.new_since(conn, 5, 20)
+        dream_material.has_more(conn, "deploys", 4)
+        event.remove(conn, "before_cursor_execute", note)
+        return [
+            f"{query.strip()[:60]}: {row[3]}"
+            for query, values in asked
+            for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values)
+        ]
 
     await fill(home)
-    await home.store.write(watch)
+    queries = await home.store.read(look)
     assert len(queries) > 8
     scans = [
         q for q in queries if ": SCAN" in q and not q.endswith(("SCAN CONSTANT ROW", "SCAN (subquery-1)"))
