@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -82,26 +82,26 @@ async def test_one_good_signature_of_several_is_enough(house: House) -> None:
     assert (await call(house, headers)).status == 202
 
 
-REFUSED = {
-    "nothing": {},
-    "another secret": sign(secret="whsec_" + base64.b64encode(b"another").decode()),
-    "another body": sign(b"{}"),
-    "another id": {**sign(), "webhook-id": "msg_2"},
-    "six minutes old": sign(off_s=-360),
-    "six minutes early": sign(off_s=360),
-    "no timestamp": {k: v for k, v in sign().items() if k != "webhook-timestamp"},
-    "a timestamp of words": {**sign(), "webhook-timestamp": "now"},
-    "only the asymmetric kind": {**sign(), "webhook-signature": "v1a,AAAA"},
-    "a wrong bearer": {"Authorization": "Bearer no"},
-    "an empty bearer": {"Authorization": "Bearer "},
-    "basic": {"Authorization": f"Basic {HOOK_SECRET}"},
-    "a bad signature beside a good bearer": {**BEARER, **sign(), "webhook-signature": "v1,AAAA"},
+REFUSED: dict[str, Callable[[], dict[str, str]]] = {
+    "nothing": lambda: {},
+    "another secret": lambda: sign(secret="whsec_" + base64.b64encode(b"another").decode()),
+    "another body": lambda: sign(b"{}"),
+    "another id": lambda: {**sign(), "webhook-id": "msg_2"},
+    "six minutes old": lambda: sign(off_s=-360),
+    "six minutes early": lambda: sign(off_s=360),
+    "no timestamp": lambda: {k: v for k, v in sign().items() if k != "webhook-timestamp"},
+    "a timestamp of words": lambda: {**sign(), "webhook-timestamp": "now"},
+    "only the asymmetric kind": lambda: {**sign(), "webhook-signature": "v1a,AAAA"},
+    "a wrong bearer": lambda: {"Authorization": "Bearer no"},
+    "an empty bearer": lambda: {"Authorization": "Bearer "},
+    "basic": lambda: {"Authorization": f"Basic {HOOK_SECRET}"},
+    "a bad signature beside a good bearer": lambda: {**BEARER, **sign(), "webhook-signature": "v1,AAAA"},
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 async def test_anything_else_is_401(house: House, name: str) -> None:
-    answer = await call(house, REFUSED[name])
+    answer = await call(house, REFUSED[name]())
     assert answer.status == 401
     assert rows(house) == []
 
