@@ -9,8 +9,8 @@ from alembic.config import Config
 
 def main() -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    config.set_main_option("sqlalchemy.url", f"sqlite:///{sys.argv[1]}")
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["database"] = sys.argv[1]
     command.upgrade(config, "head")
 
 

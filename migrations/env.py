@@ -1,17 +1,15 @@
-"""Alembic's entry: brings the database named by `sqlalchemy.url` to the newest revision, one transaction in all.
+"""Alembic's entry: brings the database named by the attribute `database` to the newest revision, in one transaction.
 
 Run in a child process by the daemon at boot, after a copy of the database was made.
 """
 
 from alembic import context
-from sqlalchemy import create_engine, pool
+from sqlalchemy import URL, create_engine, pool
 
 
 def run() -> None:
-    url = context.config.get_main_option("sqlalchemy.url")
-    if url is None:
-        raise SystemExit("migrations: no database was named")
-    engine = create_engine(url, poolclass=pool.NullPool)
+    database: str = context.config.attributes["database"]
+    engine = create_engine(URL.create("sqlite", database=database), poolclass=pool.NullPool)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -139,7 +139,7 @@ def make_database(path: Path) -> None:
 
 def version_of(path: Path) -> str | None:
     """The revision a database is stamped with. Raises sqlite3.DatabaseError when it cannot be read."""
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
+    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         except sqlite3.OperationalError as error:

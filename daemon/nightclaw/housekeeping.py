@@ -105,7 +105,7 @@ def expire(conn: Connection, now: int) -> int:
 def quick_check(path: Path) -> str:
     """SQLite's own verdict on the file: "ok", or the first fault. Reads all of it, on its own connection."""
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             row = connection.execute("PRAGMA quick_check(1)").fetchone()
             return str(row[0])
     except sqlite3.DatabaseError as error:

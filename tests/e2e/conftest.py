@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
-from tests.e2e.daemon import Daemon
+from tests.e2e.daemon import Daemon, short_folder
 from tests.fakes.sink import Sink
 
 Hatch = Callable[..., Daemon]
@@ -12,9 +12,12 @@ Hatch = Callable[..., Daemon]
 def _hatchery() -> Iterator[Hatch]:
     daemons: list[Daemon] = []
 
-    def hatch(config: str | None = None, env: Mapping[str, str] | None = None) -> Daemon:
-        """A daemon on a home of its own, not yet started."""
-        daemons.append(Daemon(config, env))
+    def hatch(
+        config: str | None = None, env: Mapping[str, str] | None = None, home: str | None = None
+    ) -> Daemon:
+        """A daemon on a home of its own, not yet started. home: that folder's name."""
+        scratch = short_folder()
+        daemons.append(Daemon(config, env, scratch / home if home else None, scratch))
         return daemons[-1]
 
     yield hatch

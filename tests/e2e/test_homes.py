@@ -109,18 +109,19 @@ def test_version_tells_both_sides(daemon: Daemon) -> None:
 
 
 def test_a_copied_home_is_a_moved_house(hatch: Hatch) -> None:
-    """One root: copy it and you have moved house."""
+    """One root: copy it and you have moved house, whatever the new one is called."""
     daemon = hatch(standard()).start()
     red = daemon.take("workflow_run", ci(next(REPO), "failure"))
     daemon.decision(red)
     daemon.stop()
-    other = hatch()
+    other = hatch(home="50%20 of a house? #1 & ü")
     shutil.copytree(daemon.home, other.home, ignore=shutil.ignore_patterns("*.sock"))
     other.start()
     assert [row["id"] for row in other.signals(source="github")] == [red]
     assert other.status["home"] == str(other.home)
     assert other.deliver("issues", labeled(next(REPO), 1, "bug")).status == 202
     assert other.clawctl("log", "--verify").code == 0
+    assert other.clawctl("backup").code == 0
 
 
 def test_a_killed_daemon_is_ready_again_quickly(hatch: Hatch) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
@@ -91,7 +91,9 @@ def _tune(connection: sqlite3.Connection) -> None:
 def writer_engine(path: Path) -> Engine:
     """A synchronous engine on one connection, autocommit at the driver so that BEGIN is ours."""
     engine = create_engine(
-        f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False}
+        URL.create("sqlite", database=str(path)),
+        poolclass=StaticPool,
+        connect_args={"check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
@@ -107,7 +109,7 @@ def reader_engine(path: Path) -> Engine:
     It is what sqlalchemy.ext.asyncio wraps; importing that package would load the whole ORM (8 MB) for its sessions.
     """
     engine = create_engine(
-        f"sqlite+aiosqlite:///{path}",
+        URL.create("sqlite+aiosqlite", database=str(path)),
         poolclass=AsyncAdaptedQueuePool,
         pool_size=READERS,
         max_overflow=0,
