@@ -162,7 +162,12 @@ GROUPS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             ("service uninstall", "[--dry-run]", "undo that", "local:service"),
             ("service status", "", "what the service manager says", "local:service"),
             ("service logs", "[--follow]", "what the daemon wrote to its service manager", "local:service"),
-            ("backup", "[PATH]", "copy the home into one file", "local:backup"),
+            (
+                "backup",
+                "[PATH]",
+                "copy the home into one file: PATH, or a dated one in the folder PATH",
+                "local:backup",
+            ),
             ("restore", "PATH", "put a backup back (the daemon must be stopped)", "local:restore"),
         ),
     ),

@@ -27,8 +27,10 @@ class Backup:
         return {"path": str(self.path), "bytes": self.size, "files": self.files}
 
 
-def back_up(home: Path, wanted: Path | None) -> Backup:
-    """Write and verify a backup; `wanted` is a folder, or a new file's name ending in .tar.
+def back_up(home: Path, wanted: Path | None, is_folder: bool = False) -> Backup:
+    """Write and verify a backup. wanted: a new file's name, or the folder for a file with a dated name.
+
+    is_folder: wanted is a folder that may not be there yet; one that is there is a folder without saying so.
 
     Raises NotFound (no home), Refused (the file exists), NightclawError (it could not be made or verified).
     """
@@ -36,7 +38,10 @@ def back_up(home: Path, wanted: Path | None) -> Backup:
         raise NotFound(
             f"there is nothing to back up in {home}", "NIGHTCLAW_HOME or --home names another home"
         )
-    path = _target(home, wanted)
+    if wanted is None or is_folder or wanted.is_dir():
+        path = _in_folder(wanted or home / "backups")
+    else:
+        path = _new(wanted)
     _sweep(path.parent)
     partial = path.with_name(f".{_stem(path)}.{os.getpid()}.partial")
     copy = path.with_name(f".{_stem(path)}-db.{os.getpid()}.partial")
@@ -58,16 +63,17 @@ def _stem(path: Path) -> str:
     return path.name if path.name.startswith("nightclaw-") else f"nightclaw-{path.name}"
 
 
-def _target(home: Path, wanted: Path | None) -> Path:
-    if wanted is not None and wanted.suffix == ".tar" and not wanted.is_dir():
-        if not wanted.parent.is_dir():
-            raise NotFound(f"{wanted.parent} is not a folder", "make it first")
-        if wanted.exists():
-            raise Refused(f"{wanted} exists already", "choose another name")
-        return wanted
-    folder = wanted or home / "backups"
+def _new(path: Path) -> Path:
+    if not path.parent.is_dir():
+        raise NotFound(f"{path.parent} is not a folder", "make it first")
+    if path.exists():
+        raise Refused(f"{path} exists already", "choose another name")
+    return path
+
+
+def _in_folder(folder: Path) -> Path:
     if folder.exists() and not folder.is_dir():
-        raise Refused(f"{folder} is a file", "name a folder, or a new file ending in .tar")
+        raise Refused(f"{folder} is a file", "name a folder, or a new file")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     names = (f"nightclaw-{stamp}{f'-{n}' if n else ''}.tar" for n in range(1000))

@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     setting.add_argument("value")
     verb("init", "write a first config").add_argument("--yes", action="store_true", help="ask nothing")
     verb("backup", "copy the home into one file").add_argument(
-        "path", nargs="?", help="a folder or a file name"
+        "path", nargs="?", help="the file's name, or a folder (one that exists, or ends in /) for it"
     )
     verb("restore", "put a backup back").add_argument("path")
     verb("log-verify", "check the chain of the daily log")
@@ -129,7 +129,8 @@ def _backup(request: Request) -> int:
     from nightclaw.admin.backup import back_up
 
     path = request.args.path
-    made = back_up(request.home, Path(path).expanduser().absolute() if path else None)
+    wanted = Path(path).expanduser().absolute() if path else None
+    made = back_up(request.home, wanted, is_folder=bool(path) and path.endswith("/"))
     request.out.answer(made.as_json(), [str(made.path)])
     return DONE
 

@@ -7,6 +7,7 @@ restore is decided, and `finish_interrupted` completes it after a crash at any m
 import json
 import os
 import shutil
+import tarfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +34,7 @@ class Restored:
 
 
 def restore(home: Path, source: Path) -> Restored:
-    """Make the home what it was at `source`, a backup .tar or a bare database copy.
+    """Make the home what it was at `source`, a backup whatever its name, or a bare copy of the database (.db).
 
     Raises Refused (a daemon runs; made by a newer program), NotFound (no such file), NightclawError (not whole).
     """
@@ -73,7 +74,7 @@ def finish_interrupted(home: Path) -> bool:
 
 def _stage(source: Path, new: Path) -> list[str]:
     """Unpack and verify; returns the names in the home that will be replaced or go."""
-    if source.suffix == ".db":
+    if source.suffix == ".db" and not tarfile.is_tarfile(source):
         shutil.copyfile(source, new / DATABASE)
         os.chmod(new / DATABASE, 0o600)
         names = set(_DATABASE_FILES)

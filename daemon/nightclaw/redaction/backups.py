@@ -39,7 +39,7 @@ def _cut_one(path: Path, cutter: Cutter, done: Done) -> None:
     try:
         if path.is_dir() and not path.is_symlink():
             done.backups += closed.cut_home(path, cutter).total > 0
-        elif path.suffix == ".tar":
+        elif path.suffix == ".tar" or (path.is_file() and tarfile.is_tarfile(path)):
             done.backups += _cut_tar(path, cutter)
         elif path.suffix == ".db":
             done.backups += _cut_database(path, cutter)

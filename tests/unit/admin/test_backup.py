@@ -110,9 +110,22 @@ def test_a_backup_goes_where_it_is_told(admin: Admin, full: Path, user: Path) ->
     assert json.loads(named.stdout)["bytes"] == (user / "mine.tar").stat().st_size
     again = admin("backup", str(user / "mine.tar"))
     assert (again.returncode, again.stdout) == (5, "") and "exists already" in again.stderr
-    inside = Path(admin("backup", str(user / "new" / "folder")).stdout.strip())
+    inside = Path(admin("backup", f"{user}/new/folder/").stdout.strip())
     assert inside.parent == user / "new" / "folder" and inside.name.startswith("nightclaw-2")
+    beside = Path(admin("backup", str(inside.parent)).stdout.strip())
+    assert beside.parent == inside.parent and beside != inside
     assert admin("backup", str(user / "nowhere" / "x.tar")).returncode == 4
+    assert admin("backup", f"{user}/mine.tar/").returncode == 5
+
+
+@pytest.mark.parametrize("name", ["mine", "of 2026.11", "house.db", "c#1?.tar%20"])
+def test_the_one_file_has_the_name_it_was_given(admin: Admin, full: Path, user: Path, name: str) -> None:
+    then = contents(full)
+    made = admin("backup", str(user / name))
+    assert (made.returncode, made.stdout.strip()) == (0, str(user / name)) and (user / name).is_file()
+    (full / "ORDERS.md").write_text("be quick\n")
+    assert admin("restore", str(user / name)).returncode == 0
+    assert contents(full) == then
 
 
 def test_there_is_nothing_to_back_up(admin: Admin, home: Path) -> None:

@@ -44,7 +44,7 @@ def everything(home: Path) -> Iterator[tuple[str, bytes]]:
             continue
         data = path.read_bytes()
         yield str(path.relative_to(home)), data
-        if path.suffix == ".tar":
+        if tarfile.is_tarfile(path):
             with tarfile.open(path) as tar:
                 for member in tar:
                     inner = tar.extractfile(member)
@@ -99,6 +99,7 @@ class House:
         backups = desk.home / "backups"
         backups.mkdir(exist_ok=True)
         back_up(desk.home, None)
+        back_up(desk.home, backups / "mine")
         with (
             contextlib.closing(sqlite3.connect(desk.home / "nightclaw.db")) as source,
             contextlib.closing(sqlite3.connect(backups / "before-0003-x.db")) as copy,
@@ -137,7 +138,7 @@ async def test_it_is_gone_everywhere_and_the_chain_is_whole(house: House) -> Non
     assert len(left(desk.home)) > 8, left(desk.home)
     lines = verify(desk.home).lines
     report = await house.redaction.redact(TEXT)
-    assert report["rows"] and report["lines"] and report["files"] and report["backups"] == 3, report
+    assert report["rows"] and report["lines"] and report["files"] and report["backups"] == 4, report
     assert report["left"] == []
     await house.diary.catch_up()
     await desk.step()
@@ -154,8 +155,8 @@ async def test_it_is_gone_everywhere_and_the_chain_is_whole(house: House) -> Non
     found = await desk.store.read(recall, "bluebird launch", 5, Scope(everything=True), 0)
     assert found == []
     assert not (desk.home / JOURNAL).exists()
-    for tar in (desk.home / "backups").glob("*.tar"):
-        kept = desk.home / "unpacked"
+    for tar in [*(desk.home / "backups").glob("*.tar"), desk.home / "backups" / "mine"]:
+        kept = desk.home / "unpacked" / tar.name
         unpack(tar, kept)
         assert verify(kept).ok
     with pytest.raises(NotFound):
