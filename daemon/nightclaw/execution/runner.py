@@ -1,12 +1,11 @@
 """The run loop: settle what is open, read the inbox, ask the model, save the step, act, answer. One claim to its rest.
 
 A message stays unread until the step that answers it is saved, and a step is saved before any of its calls start, so
-a crash anywhere goes on from rows and repeats nothing blindly. Every write is guarded by the run still being
-`running`: a run that recovery or a cancel has closed stops quietly.
+a crash anywhere goes on from rows (`turns`) and repeats nothing blindly. A run that recovery or a cancel has closed
+stops quietly.
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -22,29 +21,25 @@ from nightclaw.core.ports import (
     Restarted,
     TextDelta,
     ThinkingDelta,
-    Usage,
 )
-from nightclaw.core.states import RunState, TaskState
 from nightclaw.core.tools import Workspace
 from nightclaw.core.trust import Label
-from nightclaw.core.types import JSON, JSONObject, NoteDraft
+from nightclaw.core.types import JSON, JSONObject
 from nightclaw.execution import context
 from nightclaw.execution.calls import Caller
 from nightclaw.execution.errors import RunClosed, Stopped
-from nightclaw.execution.parking import MODELS, OWNER, Parked, park
+from nightclaw.execution.parking import MODELS, Parked
 from nightclaw.execution.places import Places
 from nightclaw.execution.purse import Purse
-from nightclaw.store import calls, events, notifications, observations, runs, sessions, tasks
+from nightclaw.execution.turns import OFFLINE, Turns, sentences
+from nightclaw.store import calls, tasks
 from nightclaw.store.calls import Call
 from nightclaw.store.db import Connection, Store
-from nightclaw.store.runs import Claim, StepRow
+from nightclaw.store.runs import Claim
 
 T = TypeVar("T")
 Publish = Callable[[str, str, str, dict[str, JSON]], None]
 """(kind, task, session, data): an ephemeral frame for whoever follows."""
-TURNS_AN_HOUR = 30
-OFFLINE = "offline"
-HOUR_MS = 3_600_000
 LASTING = ("auth", "quota", "model")
 """Kinds of fault that only the owner can mend."""
 TRY_AGAIN_MS = 10 * 60 * 1000
@@ -57,18 +52,6 @@ class Model:
     provider: Provider
     name: str
     tools: tuple[JSONObject, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What a turn begins with: the newest step's calls, what waits in the inbox, the conversation before it."""
-
-    calls: list[Call]
-    items: list[tasks.InboxItem]
-    transcript: list[StepRow]
-    is_first: bool
-    answered: str | None = None
-    """The answer of the newest step, when it was saved and only the turn was not closed."""
 
 
 class Reminder(Protocol):
@@ -109,14 +92,14 @@ class Runner:
         self._places = places
         self._purse = purse
         self._memory = memory
+        self._turns = Turns(clock, purse, places)
         self._nudges: dict[str, asyncio.Event] = {}
-        self._parking: set[str] = set()
 
     def park(self, task_id: str) -> bool:
         """Stop the running turn of this task and leave it parked until the owner speaks; False when none runs."""
         if task_id not in self._nudges:
             return False
-        self._parking.add(task_id)
+        self._turns.park_next(task_id)
         self._nudges[task_id].set()
         return True
 
@@ -132,7 +115,7 @@ class Runner:
             if model is None:
                 why = f"No configured model may see {claim.task.repo or 'this'}."
                 await self._store.write(
-                    self._rest, claim, Parked(MODELS, self._clock.now_ms() + TRY_AGAIN_MS, why)
+                    self._turns.rest, claim, Parked(MODELS, self._clock.now_ms() + TRY_AGAIN_MS, why)
                 )
                 return
             workspace = await self._places.of(claim.task)
@@ -141,23 +124,25 @@ class Runner:
         except RunClosed:
             return
         except Stopped as stopped:
-            await self._store.write(self._fail, claim, str(stopped))
+            await self._store.write(self._turns.fail, claim, str(stopped))
         except ProviderError as error:
             await self._provider_failed(claim, error)
         except NightclawError as error:
-            await self._store.write(self._fail, claim, _sentences(error.message, error.hint))
+            await self._store.write(self._turns.fail, claim, sentences(error.message, error.hint))
         except asyncio.CancelledError:
-            await asyncio.shield(self._store.write(self._interrupt, claim))
+            await asyncio.shield(self._store.write(self._turns.interrupt, claim))
             raise
         except Exception as error:
-            await self._store.write(self._fail, claim, f"stopped by a fault of Nightclaw: {error!r}"[:500])
+            await self._store.write(
+                self._turns.fail, claim, f"stopped by a fault of Nightclaw: {error!r}"[:500]
+            )
             raise
         finally:
             self._nudges.pop(claim.task.id, None)
 
     async def _turn(self, claim: Claim, model: Model, workspace: Workspace, nudge: asyncio.Event) -> bool:
         """One model call and the calls it makes; True when the task is at rest."""
-        turn = await self._store.write(self._begin, claim)
+        turn = await self._store.write(self._turns.begin, claim)
         if turn is None:
             return True
         if turn.answered is not None:
@@ -174,15 +159,16 @@ class Runner:
         request = context.build(turn.transcript, content, model.tools, claim.task.id, index)
         reservation = await self._store.write(self._purse.reserve, claim.task, model.name, request)
         if isinstance(reservation, Parked):
-            await self._store.write(self._rest, claim, reservation)
+            await self._store.write(self._turns.rest, claim, reservation)
             return True
         failpoints.hit("runner.before_model")
         reply = await self._paid_reply(claim, model, request, reservation, nudge)
         if reply is None:
             return False
         failpoints.hit("runner.after_model")
+        label = reminder.label if reminder is not None else None
         requested = await self._store.write(
-            self._save, claim, turn, content, request, reply, reservation, reminder
+            self._turns.save, claim, turn, content, request, reply, reservation, label
         )
         failpoints.hit("runner.step_saved")
         if requested:
@@ -197,15 +183,9 @@ class Runner:
         """Settle the calls of a step; True when the task was parked on one. A cancel or a `now` stops between them."""
         settled = await _unless_nudged(self._caller.settle(claim, workspace, found), nudge)
         if settled is None:  # the owner wants a word or an end now: the running call is ended and says so
-            await self._store.write(self._cut_calls, claim)
+            await self._store.write(self._turns.cut_calls, claim)
             return False
         return settled.result() is not None
-
-    def _cut_calls(self, conn: Connection, claim: Claim) -> None:
-        now = self._clock.now_ms()
-        for call in calls.of_last_step(conn, claim.task.id):
-            if not call.is_settled:
-                calls.cut(conn, call, "Stopped: the owner interrupted.", now)
 
     async def _paid_reply(
         self, claim: Claim, model: Model, request: ModelRequest, reservation: str, nudge: asyncio.Event
@@ -260,21 +240,21 @@ class Runner:
         if checked is None:
             return False
         is_new = model.name != OFFLINE  # that one only repeats what is stored
-        return await self._store.write(self._finish, claim, text, reason, checked.result(), is_new)
+        return await self._store.write(self._turns.finish, claim, text, reason, checked.result(), is_new)
 
     async def _provider_failed(self, claim: Claim, error: ProviderError) -> None:
         """A chat is told at once; other work waits, and what only the owner can mend is told once a day."""
         is_lasting = error.kind in LASTING
         if claim.task.kind == "chat":
             hint = "Say it again in a moment." if error.may_pass else error.hint
-            await self._store.write(self._fail, claim, _sentences(error.message, hint))
+            await self._store.write(self._turns.fail, claim, sentences(error.message, hint))
         elif error.may_pass or is_lasting:
-            said = _sentences(error.message, error.hint)
+            said = sentences(error.message, error.hint)
             wait_ms = int((error.retry_after_s or 0) * 1000) or TRY_AGAIN_MS
             parked = Parked(MODELS, self._clock.now_ms() + wait_ms, said)
-            await self._store.write(self._wait_for_model, claim, parked, error if is_lasting else None)
+            await self._store.write(self._turns.wait_for_model, claim, parked, error if is_lasting else None)
         else:
-            await self._store.write(self._fail, claim, _sentences(error.message, error.hint))
+            await self._store.write(self._turns.fail, claim, sentences(error.message, error.hint))
 
     def _remembered(
         self, conn: Connection, task: tasks.Task, items: list[tasks.InboxItem], has_model: bool
@@ -287,127 +267,6 @@ class Runner:
             return index, None
         words = "\n".join(i.content for i in items)
         return index, self._memory.remind(conn, words, task.session, task.repo, task.private)
-
-    # Writes: SQL only, one transaction each
-
-    def _begin(self, conn: Connection, claim: Claim) -> Turn | None:
-        """What the next turn works with; None (and the task at rest) when there is nothing to do."""
-        now, task = self._clock.now_ms(), claim.task
-        if not runs.is_running(conn, claim.run_id):
-            raise RunClosed
-        fresh = tasks.get(conn, task.id)
-        if fresh is not None and fresh.cancel_at is not None:
-            self._cut_calls(conn, claim)
-            runs.end(conn, claim.run_id, RunState.CANCELLED, "cancelled", now)
-            _tell_turn(conn, claim, "Cancelled.", Usage(), now, error="cancelled")
-            tasks.finish(conn, task, TaskState.CANCELLED, "cancelled by the owner", now)
-            return None
-        if task.id in self._parking:
-            self._parking.discard(task.id)
-            park(conn, claim, Parked(OWNER, why="Interrupted."), now)
-            return None
-        if runs.runs_since(conn, task.id, now - HOUR_MS) > TURNS_AN_HOUR:
-            raise Stopped(f"stopped: more than {TURNS_AN_HOUR} turns in an hour")
-        found, items = calls.of_last_step(conn, task.id), tasks.unread(conn, task.id)
-        _, _, cleared_at = sessions.settings_of(conn, task.session)
-        transcript = runs.transcript(conn, task.session, context.TRANSCRIPT_STEPS, cleared_at)
-        own = [s for s in transcript if s.task_id == task.id]
-        if own and not found and not items:
-            return Turn(found, items, transcript, False, context.text_of(own[-1].response))
-        if items:
-            data: dict[str, JSON] = {"task": task.id, "run": claim.run_id, "inbox": [i.seq for i in items]}
-            events.append(conn, "turn.started", now, data, task=task.id, session=task.session)
-        return Turn(found, items, transcript, is_first=not own)
-
-    def _save(
-        self,
-        conn: Connection,
-        claim: Claim,
-        turn: Turn,
-        content: list[JSONObject],
-        request: ModelRequest,
-        reply: Reply,
-        reservation: str,
-        reminder: Reminder | None,
-    ) -> list[Call]:
-        """The step, its calls as requested, the ledger and the inbox read, in one transaction."""
-        now, task = self._clock.now_ms(), claim.task
-        if not runs.is_running(conn, claim.run_id):
-            raise RunClosed
-        step_id = runs.save_step(
-            conn,
-            claim,
-            request_digest=f"{context.prefix_digest(request)}:{context.digest(request)[:32]}",
-            user_content=content,
-            response=list(reply.content),
-            usage=reply.usage.as_json(),
-            text=context.text_of(reply.content),
-            now=now,
-        )
-        if reminder is not None and reminder.label is not None:
-            sessions.lower(conn, task.session, reminder.label)
-        calls.request(conn, step_id, task.id, context.uses_of(reply.content), now)
-        if turn.items:
-            tasks.mark_read(conn, task.id, turn.items[-1].seq, now)
-        spent = reply.calls or ([ModelCall(reply.model, reply.usage)] if reply.model != OFFLINE else [])
-        self._purse.settle(conn, reservation, tuple(spent))
-        return calls.of_step(conn, step_id)
-
-    def _finish(
-        self, conn: Connection, claim: Claim, text: str, reason: str, verified: bool | None, is_new: bool
-    ) -> bool:
-        """Close the turn; False when more came in meanwhile and the loop goes on."""
-        now, task = self._clock.now_ms(), claim.task
-        if not runs.is_running(conn, claim.run_id):
-            raise RunClosed
-        usage = runs.usage_of_task(conn, task.id)
-        told = _tell_turn(conn, claim, text, usage, now)
-        if is_new:
-            repo = task.repo if task.private else None
-            observations.answered(conn, told, text, task.session, task.id, now, repo)
-        if tasks.unread(conn, task.id):
-            return False
-        runs.end(conn, claim.run_id, RunState.COMPLETED, reason, now)
-        tasks.set_verified(conn, task.id, verified)
-        tasks.finish(conn, task, TaskState.DONE, text, now, usage=json.dumps(usage.as_json()))
-        self._places.report(conn, task, text, verified, now)
-        return True
-
-    def _rest(self, conn: Connection, claim: Claim, parked: Parked) -> None:
-        if runs.is_running(conn, claim.run_id):
-            park(conn, claim, parked, self._clock.now_ms())
-
-    def _wait_for_model(
-        self, conn: Connection, claim: Claim, parked: Parked, lasting: ProviderError | None
-    ) -> None:
-        """lasting: a key, a quota or a name that is wrong, however many tasks meet it today."""
-        self._rest(conn, claim, parked)
-        if lasting is None:
-            return
-        now = self._clock.now_ms()
-        day = now // (24 * HOUR_MS)
-        note = NoteDraft(
-            title=f"Work waits: {lasting.message}"[:120],
-            body=_sentences(lasting.hint, "`clawctl status` shows what waits."),
-            dedupe_key=f"models:{lasting.kind}:{lasting.message[:80]}:{day}",
-            subject="models",
-            kind="problem",
-        )
-        if not notifications.is_known(conn, note.dedupe_key):
-            notifications.queue(conn, note, now=now)
-
-    def _fail(self, conn: Connection, claim: Claim, message: str) -> None:
-        now = self._clock.now_ms()
-        if runs.end(conn, claim.run_id, RunState.FAILED, message, now):
-            self._cut_calls(conn, claim)
-            _tell_turn(conn, claim, message, runs.usage_of_task(conn, claim.task.id), now, error=message)
-            tasks.finish(conn, claim.task, TaskState.FAILED, message, now)
-            self._places.report(conn, claim.task, message, None, now)
-
-    def _interrupt(self, conn: Connection, claim: Claim) -> None:
-        now = self._clock.now_ms()
-        if runs.end(conn, claim.run_id, RunState.INTERRUPTED, "the daemon is stopping", now):
-            tasks.move(conn, claim.task.id, TaskState.READY, now)
 
 
 async def _unless_nudged(
@@ -422,19 +281,3 @@ async def _unless_nudged(
         for waiting in (working, nudged):
             waiting.cancel()
         await asyncio.gather(working, nudged, return_exceptions=True)
-
-
-def _sentences(first: str, *more: str) -> str:
-    """One text of several: each ends with a full stop; those after the first begin with a capital letter."""
-    whole = [first, *(f"{p[0].upper()}{p[1:]}" for p in more if p)]
-    return " ".join(p if p.endswith((".", "!", "?")) else f"{p}." for p in whole if p)
-
-
-def _tell_turn(
-    conn: Connection, claim: Claim, text: str, usage: Usage, now: int, error: str | None = None
-) -> int:
-    """Say that the turn is over; the cursor of the event."""
-    data: dict[str, JSON] = {"task": claim.task.id, "text": text, "usage": usage.as_json()}
-    if error is not None:
-        data["error"] = error
-    return events.append(conn, "turn.finished", now, data, task=claim.task.id, session=claim.task.session)
