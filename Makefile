@@ -54,7 +54,7 @@ types: $(VENV)/.dev
 bench: $(VENV)/.runtime
 	@exec $(BIN)/python bench/all.py
 
-demo: $(VENV)/.dev
+demo: $(VENV)/.runtime
 	@exec $(BIN)/python bench/demo.py $(if $(YES),--yes)
 
 format: $(VENV)/.dev

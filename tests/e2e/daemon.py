@@ -13,17 +13,16 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.e2e.deliveries import SECRET, github_headers
+from tests.e2e.wire import Answer, Follower, Json, Unix, ask
 
 T = TypeVar("T")
-Json = dict[str, Any]
 BIN = Path(sys.executable).parent
 NIGHTCLAW = str(BIN / "nightclaw")
 CLAWCTL = str(BIN / "clawctl")
@@ -58,21 +57,6 @@ def short_folder() -> Path:
 
 
 @dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def code(self) -> str:
-        return self.json["error"]["code"]
-
-
-@dataclass(frozen=True)
 class Ran:
     """How a command ended."""
 
@@ -87,32 +71,6 @@ class Ran:
     @property
     def lines(self) -> list[Any]:
         return [json.loads(line) for line in self.out.splitlines()]
-
-
-class _Unix(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        try:
-            self.sock.connect(str(self.path))
-        except OSError:
-            self.sock.close()
-            raise
-
-
-def _ask(
-    connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: Json
-) -> Answer:
-    try:
-        connection.request(method, path, body=body or None, headers=headers)
-        answer = connection.getresponse()
-        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
-    finally:
-        connection.close()
 
 
 def environment(home: Path, owner_home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -254,7 +212,7 @@ class Daemon:
     ) -> Answer:
         raw = b"" if body is None else json.dumps(body).encode()
         fields: Json = {"Content-Type": "application/json"} if raw else {}
-        return _ask(_Unix(self.socket, timeout), method, path, raw, fields | dict(headers or {}))
+        return ask(Unix(self.socket, timeout), method, path, raw, fields | dict(headers or {}))
 
     def get(self, path: str) -> Any:
         answer = self.api("GET", path)
@@ -294,8 +252,8 @@ class Daemon:
             rows += page
             after = page[-1]["cursor"]
 
-    def follow(self, after: int = 0, session: str | None = None) -> "Follower":
-        return Follower(self, after, session)
+    def follow(self, after: int = 0, session: str | None = None) -> Follower:
+        return Follower(self.socket, after, session)
 
     # what was made of it
 
@@ -329,7 +287,7 @@ class Daemon:
         timeout: float = 15,
     ) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        return _ask(connection, method, path, body, dict(headers or {}))
+        return ask(connection, method, path, body, dict(headers or {}))
 
     def deliver(
         self, event: str, body: Json | bytes, *, delivery: str | None = None, **headers: str
@@ -374,69 +332,3 @@ class Daemon:
             cwd=self.scratch,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
-
-
-class Follower:
-    """A client that follows the event stream on a thread; `frames` grows as they come."""
-
-    def __init__(self, daemon: Daemon, after: int, session: str | None) -> None:
-        self.frames: list[Json] = []
-        self._connection = _Unix(daemon.socket, 60)
-        path = f"/v1/events?after={after}&follow=1" + (f"&session={session}" if session else "")
-        self._connection.request("GET", path)
-        self._answer = self._connection.getresponse()
-        assert self._answer.status == 200, self._answer.read()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        try:
-            for line in iter(self._answer.readline, b""):
-                if line.strip():
-                    self.frames.append(json.loads(line))
-        except (OSError, ValueError, http.client.HTTPException):
-            return  # closed under us
-
-    @property
-    def cursors(self) -> list[int]:
-        return [f["cursor"] for f in list(self.frames) if f.get("cursor") is not None]
-
-    def close(self) -> None:
-        sock = self._connection.sock
-        if sock is not None:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        self._thread.join(5)
-        self._answer.close()
-        self._connection.close()
-
-    def __enter__(self) -> "Follower":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def server_sent(
-    daemon: Daemon, after: int, count: int, last_id: str | None = None
-) -> Iterator[tuple[str | None, Json]]:
-    """The first `count` server-sent events with an id: (id, data)."""
-    connection = _Unix(daemon.socket, 20)
-    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
-    try:
-        connection.request("GET", f"/v1/events?after={after}&follow=1", headers=headers)
-        answer = connection.getresponse()
-        assert answer.getheader("content-type", "").startswith("text/event-stream")
-        event_id: str | None = None
-        with answer:
-            while count:
-                line = answer.readline().decode().rstrip("\n")
-                if line.startswith("id:"):
-                    event_id = line[3:].strip()
-                elif line.startswith("data:") and event_id is not None:
-                    yield event_id, json.loads(line[5:])
-                    event_id, count = None, count - 1
-    finally:
-        connection.close()

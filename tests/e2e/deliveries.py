@@ -12,12 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 Body = dict[str, Any]
-ROOT = Path(__file__).parents[2]
-BODIES = ROOT / "tests" / "data" / "webhooks"
-REAL = ROOT.parent / "shared" / "data" / "github-webhooks"
+BODIES = Path(__file__).parents[1] / "data" / "webhooks"
 SECRET = "the hub's secret"
 OWNER = "octocat"
 MATE = "hubot"
@@ -35,17 +31,6 @@ def github_headers(
         "X-GitHub-Delivery": delivery or str(uuid.uuid4()),
         "X-Hub-Signature-256": "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest(),
     }
-
-
-def real_bodies() -> list[tuple[str, str, bytes]]:
-    """(event, file name, exact bytes) of every recorded body."""
-    manifest = REAL / "MANIFEST.jsonl"
-    if not manifest.exists():
-        pytest.skip(
-            "the recorded webhook bodies are not beside this repository (../shared/data/github-webhooks)"
-        )
-    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
-    return [(row["event"], row["file"], (REAL / row["file"]).read_bytes()) for row in rows]
 
 
 @cache

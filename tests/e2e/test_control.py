@@ -6,9 +6,10 @@ import time
 
 import pytest
 from tests.e2e.conftest import Hatch
-from tests.e2e.daemon import Daemon, server_sent, until
+from tests.e2e.daemon import Daemon, until
 from tests.e2e.deliveries import ci, names, opened
 from tests.e2e.homes import standard
+from tests.e2e.wire import server_sent
 from tests.fakes.sink import Sink
 
 REPO = names("control")
@@ -111,10 +112,10 @@ def test_a_follower_of_a_session_sees_that_session_only(daemon: Daemon) -> None:
 
 def test_server_sent_events_carry_the_cursor_as_id(daemon: Daemon) -> None:
     daemon.post("/v1/chat", {"text": "one more"})
-    first = list(server_sent(daemon, 0, 5))
+    first = list(server_sent(daemon.socket, 0, 5))
     assert [int(event_id) for event_id, _ in first if event_id] == [1, 2, 3, 4, 5]
     assert [data["cursor"] for _, data in first] == [1, 2, 3, 4, 5]
-    again = list(server_sent(daemon, 0, 2, last_id="3"))
+    again = list(server_sent(daemon.socket, 0, 2, last_id="3"))
     assert [event_id for event_id, _ in again] == ["4", "5"], "a browser that reconnects goes on where it was"
 
 

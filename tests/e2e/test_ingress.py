@@ -14,9 +14,10 @@ from urllib.parse import quote_plus
 import pytest
 from tests.e2e import deliveries
 from tests.e2e.conftest import Hatch
-from tests.e2e.daemon import Answer, Daemon, until
+from tests.e2e.daemon import Daemon, until
 from tests.e2e.deliveries import github_headers, labeled, names, opened, ping
 from tests.e2e.homes import standard
+from tests.e2e.wire import Answer
 
 LIMIT = 25 * 1024 * 1024
 KEY = base64.b64encode(b"nightclaw e2e hook secret").decode()
