@@ -60,7 +60,7 @@ NEXT_STEPS = """nightclaw {version} is ready
 Try, in another terminal:
   clawctl status
   clawctl chat "what can you do?"
-  clawctl init
+  {then}
 """
 
 
@@ -265,7 +265,8 @@ class App:
         gc.enable()
         self.supervisor.start()
         where = self.ingress_address or "closed"
-        print(NEXT_STEPS.format(version=self.version, home=self.home, ingress=where), flush=True)
+        then = "clawctl doctor" if self.config.exists else "clawctl init"
+        print(NEXT_STEPS.format(version=self.version, home=self.home, ingress=where, then=then), flush=True)
         self.notify.ready(f"ready; hooks on {where}")
 
     def _on_ingress(self, address: str | None) -> None:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nightclaw.admin.doctor import examine
+from nightclaw.admin.doctor import Check, examine, merged
 from nightclaw.api.control import Control
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.desk import FEATURES
@@ -109,13 +109,10 @@ async def _test_notification(app: "App") -> JSONObject:
 
 async def _doctor(app: "App") -> Sequence[Mapping[str, JSON]]:
     checks = await asyncio.to_thread(examine, app.home, os.environ)
-    found: list[Mapping[str, JSON]] = [
-        {"check": c.check, "ok": c.ok, "detail": c.detail, "fix": c.fix} for c in checks
+    problems = [Check(p.part, False, p.message, p.hint) for p in app.problems.items()]
+    return [
+        {"check": c.check, "ok": c.ok, "detail": c.detail, "fix": c.fix} for c in merged(checks, problems)
     ]
-    found += [
-        {"check": p.part, "ok": False, "detail": p.message, "fix": p.hint} for p in app.problems.items()
-    ]
-    return found
 
 
 async def _verify_log(app: "App") -> JSONObject:

@@ -42,7 +42,7 @@ def test_a_fresh_machine_needs_no_file_and_no_key(hatch: Hatch) -> None:
     assert status["today"]["model_calls"] == 0
     said = daemon.said()
     assert str(daemon.socket) in said
-    assert said.count("clawctl ") >= 3, "the next three commands to try"
+    assert said.count("clawctl ") >= 3 and "clawctl init" in said, "the next three commands to try"
     assert "Warning" not in said, said
 
     first = daemon.clawctl("init", "--yes")
@@ -55,6 +55,9 @@ def test_a_fresh_machine_needs_no_file_and_no_key(hatch: Hatch) -> None:
     assert (daemon.home / "config.toml").read_text() == config
     assert (daemon.home / "ORDERS.md").read_text() == orders
     assert daemon.nightclaw("check-config").code == 0
+    daemon.restart()
+    last = daemon.said().partition(said)[2]
+    assert last.count("clawctl ") >= 3 and "clawctl init" not in last, "what is done is not to try"
     assert daemon.stop() == 0
 
 

@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +64,14 @@ def examine(home: Path, env: Mapping[str, str]) -> list[Check]:
         except (OSError, NightclawError, ValueError) as error:
             found.append(Check("doctor", False, f"a check could not be made: {error}", "see the message"))
     return found
+
+
+def merged(checks: Sequence[Check], problems: Sequence[Check]) -> list[Check]:
+    """The checks and what a running daemon has met. A check and a problem of one name are about one thing: it is told
+    once, as bad where either says so."""
+    bad, met = {c.check for c in checks if not c.ok}, {p.check for p in problems}
+    looked = [c for c in checks if not (c.ok and c.check in met)]
+    return [*looked, *(p for p in problems if p.check not in bad)]
 
 
 def _python() -> Iterator[Check]:
@@ -220,17 +228,17 @@ def _github(config: Config, env: Mapping[str, str]) -> Iterator[Check]:
     has_token = github.token is not None or any(env.get(n) for n in ("GITHUB_TOKEN", "GH_TOKEN"))
     login = find_login(env)
     if github.owners:
-        yield Check("github owner", True, ", ".join(github.owners))
+        yield Check("github.owners", True, ", ".join(github.owners))
     elif has_token or login:
         yield Check(
-            "github owner",
+            "github.owners",
             True,
             f"the token's user{f', {login}' if login else ''}",
             "[github] owners names you for good",
         )
     else:
         yield Check(
-            "github owner", False, "nobody is known as the owner, so no label starts work",
+            "github.owners", False, "nobody is known as the owner, so no label starts work",
             "clawctl config set github.owners '[\"YOUR-LOGIN\"]'",
         )  # fmt: skip
     if github.poll is not None and not has_token and not shutil.which("gh", path=env.get("PATH")):
@@ -244,7 +252,7 @@ def _github(config: Config, env: Mapping[str, str]) -> Iterator[Check]:
     for repo in github.repo:
         if repo.path is not None and not (repo.path / ".git").exists():
             yield Check(
-                "github",
+                f"clone {repo.path}",
                 False,
                 f"{repo.path} ({repo.name}) is not a git clone",
                 f"git clone it to {repo.path}",

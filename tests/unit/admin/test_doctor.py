@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.admin.conftest import Admin
 
-from nightclaw.admin.doctor import SAFE_SQLITE, Check, examine
+from nightclaw.admin.doctor import SAFE_SQLITE, Check, examine, merged
 
 NEW_SQLITE = sqlite3.sqlite_version_info >= SAFE_SQLITE
 
@@ -61,9 +61,9 @@ def test_each_fault_has_its_fix(home: Path, admin: Admin) -> None:
         "config file": f"chmod 600 {home}/config.toml",
         "git": "sudo apt-get install -y git",
         "bwrap": "sudo apt-get install -y bubblewrap",
-        "github owner": "clawctl config set github.owners '[\"YOUR-LOGIN\"]'",
+        "github.owners": "clawctl config set github.owners '[\"YOUR-LOGIN\"]'",
         "github token": "set [github] token",
-        "github": f"git clone it to {home}",
+        f"clone {home}": f"git clone it to {home}",
     }
     assert checks["rg"].ok and "ripgrep" in checks["rg"].fix
 
@@ -75,6 +75,13 @@ def test_a_bad_config_is_told_fault_by_fault(home: Path, tools: dict[str, str]) 
     assert "config.toml:2 tick.evry: unknown key" in bad[0].detail and 'did you mean "every"?' in bad[0].fix
 
 
+def test_what_a_daemon_met_is_told_once() -> None:
+    fine, bad = Check("notify", True, "2 destinations"), Check("github.owners", False, "nobody", "set it")
+    well, note = Check("disk", True, "9 GiB free"), Check("config", True, "a note")
+    met = [Check("github.owners", False, "no token", "set owners"), Check("notify", False, "refused")]
+    assert merged([fine, bad, well, note], met) == [bad, well, note, met[1]]
+
+
 def test_a_public_address_without_a_secret(home: Path, tools: dict[str, str]) -> None:
     text = (
         '[ingress]\npublic_url = "https://x.org"\n[github]\nowners = ["me"]\n[[github.repo]]\nname = "o/a"\n'
@@ -83,7 +90,7 @@ def test_a_public_address_without_a_secret(home: Path, tools: dict[str, str]) ->
     (home / "config.toml").chmod(0o600)
     checks = found(home, tools)
     assert not checks["github hook"].ok and "github connect" in checks["github hook"].fix
-    assert checks["github owner"].detail == "me"
+    assert checks["github.owners"].detail == "me"
 
 
 def test_it_sees_the_daemon(home: Path, tools: dict[str, str]) -> None:
