@@ -269,7 +269,7 @@ class Outbox:
     async def _send(self, lane: Lane, group: list[Delivery]) -> None:
         since = self._clock.now_ms() - UNTOLD_MS
         untold = await self._sure(lambda: self._store.read(notifications.untold, since, _BATCH))
-        note = self._compose(group, untold)
+        note, named = self._compose(group, untold)
         failpoints.hit("outbox.before_send")
         begun = await self._sure(lambda: self._store.write(deliveries.begin, group, _size(note)))
         if len(begun) < len(group):  # some are settled meanwhile: look again
@@ -277,7 +277,7 @@ class Outbox:
             return
         error = await self._deliver(lane, note)
         failpoints.hit("outbox.sent")
-        now, told = self._clock.now_ms(), [n.id for n in untold]
+        now, told = self._clock.now_ms(), [n.id for n in untold[:named]]
         await self._sure(lambda: self._settle(lane, begun, told, error, now))
         failpoints.hit("outbox.settled")
 
@@ -313,13 +313,15 @@ class Outbox:
         self._problems.set(lane.part, None)
         return None
 
-    def _compose(self, group: list[Delivery], untold: list[Notification]) -> Note:
-        first, titles = group[0].note, [n.title for n in untold]
-        if len(group) == 1:
-            return Note(first.id, first.title, telling.with_untold(first.body, titles))
-        title = telling.digest_title(len(group), first.created_at, self._config().tz)
-        body = telling.digest_body([d.note.title for d in group])
-        return Note(first.id, title, telling.with_untold(body, titles))
+    def _compose(self, group: list[Delivery], untold: list[Notification]) -> tuple[Note, int]:
+        """The message, and how many of the untold it names."""
+        first = group[0].note
+        title, body = first.title, first.body
+        if len(group) > 1:
+            title = telling.digest_title(len(group), first.created_at, self._config().tz)
+            body = telling.digest_body([d.note.title for d in group])
+        body, named = telling.with_untold(body, [n.title for n in untold])
+        return Note(first.id, title, body), named
 
     async def test(self) -> list[Tested]:
         """Send a test note to every destination now, whatever the hour; one answer each, none without any."""

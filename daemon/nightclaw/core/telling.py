@@ -14,7 +14,7 @@ from nightclaw.core.plain import clip
 HOUR_MS = 3600 * 1000
 BODY_LIMIT = 500
 _LINE_LIMIT = 100
-_UNTOLD_LIMIT = 180
+_UNTOLD_LIMIT = 200
 
 
 class Hours(Protocol):
@@ -124,19 +124,22 @@ def digest_body(titles: Sequence[str]) -> str:
     return "\n".join(shown)
 
 
-def with_untold(body: str, titles: Sequence[str]) -> str:
-    """`body` and one line that names what may not have reached the owner; the line gives way to neither."""
+def with_untold(body: str, titles: Sequence[str]) -> tuple[str, int]:
+    """`body` and one line that names what may not have reached the owner; the line gives way to neither.
+
+    Also how many of the titles it names: at least the first, so that a later note can name the next.
+    """
     if not titles:
-        return body
+        return body, 0
     line, named = "may not have reached you: ", 0
     for title in titles:
         piece = ("; " if named else "") + clip(title, 80)
-        if named and len(line) + len(piece) + 16 > _UNTOLD_LIMIT:
+        if named and len(line) + len(piece) + len(f"; {_and_more(len(titles))}") > _UNTOLD_LIMIT:
             break
         line, named = line + piece, named + 1
     if named < len(titles):
-        line += f"; and {len(titles) - named} more"
-    return f"{clip(body, BODY_LIMIT - len(line) - 1)}\n{line}".strip()
+        line += f"; {_and_more(len(titles) - named)}"
+    return f"{clip(body, BODY_LIMIT - len(line) - 1)}\n{line}".strip(), named
 
 
 def _and_more(count: int) -> str:

@@ -126,6 +126,19 @@ async def test_what_may_have_arrived_is_not_sent_again(scene: Scene) -> None:
     assert await scene.states() == {"maybe": "folded", "next": "sent"}
 
 
+async def test_what_one_line_cannot_hold_is_counted_and_named_by_the_next(scene: Scene) -> None:
+    titles = [f"CI is red on octo/a-repository-with-a-long-name-{n}" for n in range(4)]
+    scene.phone.faults = [SILENT] * len(titles)
+    for title in [*titles, "later", "last"]:
+        await scene.tell(title)
+        await scene.go()
+        await scene.clock.advance(3600)
+    first, second = (n.body.partition("may not have reached you: ")[2] for n in scene.phone.got)
+    assert first == f"{titles[0]}; {titles[1]}; and 2 more: clawctl notifications"
+    assert second == f"{titles[2]}; {titles[3]}"
+    assert {(await scene.states())[title] for title in titles} == {"folded"}
+
+
 async def test_a_crash_in_flight_is_named_later_and_never_repeated(scene: Scene) -> None:
     class Killed(BaseException):
         pass
