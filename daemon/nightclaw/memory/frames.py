@@ -217,7 +217,8 @@ def is_(m: re.Match[str]) -> Found | None:
     if state is not None:
         return state
     v = values.whole(m["v"])
-    if (m["at"] or "").strip() in ("in", "at") and v.kind == "name":
+    n = noun(m["s"])
+    if (m["at"] or "").strip() in ("in", "at") and v.kind == "name" and (n is None or n.head != "place"):
         return relation("place", m["s"], m["v"])
     forward = attribute(m["s"], m["v"])
     if forward is not None or not re.match(r"(?i)(?:the|my|our)\b|.+'s ", m["v"]):

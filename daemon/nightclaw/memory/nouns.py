@@ -25,11 +25,11 @@ THINGS = words.word_set(
 )
 """Those of them that are things themselves: what stands at a path or under an address is the thing's, not the thing."""
 _TRIVIAL = frozenset({"number", "value", "setting", "parameter", "no"})
-_STATUS = words.word_set(
+STATUS = words.word_set(
     "new current latest present actual up-to-date updated existing favorite preferred exact official correct right"
     " usual listening own"
 )
-_GENERIC = words.word_set(
+GENERIC = words.word_set(
     "server service application project environment system instance component module box machine flag feature toggle"
     " backend-service website tool file"
 )
@@ -102,7 +102,7 @@ def noun(phrase: str) -> Noun | None:
             is_first, tag = False, f"{w}:"
         elif w in ("my", "mine", "i", "me"):
             of.add("me")
-        elif w not in words.ARTICLES and w not in words.SOFT and w not in _STATUS:
+        elif w not in words.ARTICLES and w not in words.SOFT and w not in STATUS:
             w = words.SYNONYMS.get(w, w)
             if is_first:
                 first.append(w)
@@ -119,7 +119,7 @@ def noun(phrase: str) -> Noun | None:
     head = first.pop()
     of.update(_COMMON.get(w, w) for w in first)
     head = _HEAD_OF.get(head) or singular(head)
-    if head in _GENERIC and of and first:
+    if head in GENERIC and of and first:
         head = first[-1]  # "the billing service" is billing
         of.discard(_COMMON.get(head, head))
     return Noun(_COMMON.get(head, head), tuple(sorted(specific(of))))
@@ -127,15 +127,15 @@ def noun(phrase: str) -> Noun | None:
 
 def specific(names: set[str]) -> set[str]:
     """Without the words that only say what kind of thing the others name."""
-    return {w for w in names if singular(w) not in _GENERIC} or names
+    return {w for w in names if singular(w) not in GENERIC} or names
 
 
 def is_generic(word: str) -> bool:
-    return word in _GENERIC
+    return word in GENERIC
 
 
 def is_status(word: str) -> bool:
-    return word in _STATUS
+    return word in STATUS
 
 
 def common(word: str) -> str:

@@ -65,7 +65,7 @@ _TYPES = tuple(
         "day": "".join(_WEEKLY),
         "time": "|".join(_TIMES),
         "ip": r"\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?:/\d+)?",
-        "port": r"port (?:number |no\.? )?:?\d{2,5}|tcp[/ ]\d{2,5}|udp[/ ]\d{2,5}",
+        "port": r"port (?:number |no\.? )?:?\d{2,5}|:\d{2,5}(?![\d:])|tcp[/ ]\d{2,5}|udp[/ ]\d{2,5}",
         "phone": r"\+\d[\d ()-]{6,18}\d",
         "version": r"(?:versions? |release )v?\d[\w.+-]*|v\d+(?:[\w.+-]*\w)?|\d+\.\d+\.\d+(?:[\w.+-]*\w)?",
         "money": rf"[$€£] ?{_AMOUNT}|{_AMOUNT} ?(?:usd|eur|gbp|dollars?|euros?|€|bucks)",
@@ -133,7 +133,9 @@ def _form(kind: str, words: str) -> str:
     if kind == "time":
         return _time(words)
     if kind == "day":
-        return re.sub(rf"\b({_DAY})s\b", r"\1", re.sub(r"^(?:every|each) ", "", words))
+        days = re.sub(rf"\b({_DAY})s\b", r"\1", re.sub(r"^(?:every|each) ", "", words))
+        at = re.search(r" (?:at )?(\d{1,2}(?::\d\d)?(?: ?[ap]\.?m\.?)?)$", days)
+        return f"{days[: at.start()]} {_time(at[1])}" if at else days
     if kind == "date":
         return _date(words)
     return words.rstrip("/") or words if kind in ("url", "path") else words

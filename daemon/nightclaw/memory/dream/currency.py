@@ -56,6 +56,8 @@ def timeline(pieces: Sequence[Piece], now: int) -> Timeline:
 
 def says(p: Piece) -> tuple[str, bool, bool]:
     """(value, holds, is one of several): of its fact, or that it holds at all."""
+    if p.stands is not None:
+        return p.stands
     if p.fact is not None:
         return p.fact.value, p.fact.holds, p.fact.is_multi
     return "yes", not (p.like is not None and p.like.is_negated), False
@@ -82,7 +84,7 @@ def _begin(
 def _replaced(p: Piece, others: dict[str, Spell]) -> list[str]:
     """The values that a statement ends: all others, or of those one may have several of what it says to replace."""
     fact = p.fact
-    if fact is None or not fact.is_multi:
+    if fact is None or not says(p)[2]:
         return list(others)
     if fact.was is not None:
         return [v for v in others if v == fact.was]
@@ -99,7 +101,7 @@ def _stop(
     p: Piece, value: str, spells: list[Spell], holding: dict[str, Spell], off: dict[str, Spell]
 ) -> None:
     ended = list(holding) if value == ANY else [v for v in (value,) if v in holding]
-    if p.fact is None:
+    if p.fact is None and p.stands is None:
         ended = list(holding)
     if ended or (value not in off and not holding):
         spell = Spell(value, True, [p])

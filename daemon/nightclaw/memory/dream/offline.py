@@ -11,10 +11,9 @@ from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Trust
 from nightclaw.memory import dates
 from nightclaw.memory.dream import currency
+from nightclaw.memory.dream.clusters import alike, histories, links, wording
 from nightclaw.memory.dream.pieces import Piece, Table, key_in_scope
 from nightclaw.memory.dream.refuse import refusal
-from nightclaw.memory.likeness import hash_of
-from nightclaw.store.memories import text_hash
 
 BAR = Trust.REPO
 """Below it nothing is promoted: it stays a candidate, quoted when it is recalled."""
@@ -35,15 +34,20 @@ def settle(table: Table) -> None:
     """Merge doubles and find what is current, for everything that touches a new piece."""
     lasting = [p for p in table.pieces if p.state is not MemoryState.RETIRED and p.expires_at is None]
     dated = [p for p in table.pieces if p.is_live and p.expires_at is not None]
+    for p in table.pieces:
+        p.stands = None
+    for history in histories(lasting, links(lasting)):
+        _link(currency.settle(history, table.now, table.ask, table.restate))
+    lasting = [p for p in lasting if p.stands is None]
     for group in _groups(lasting, _about):
         _link(currency.settle(group, table.now, table.ask, table.restate))
-    for group in _groups(lasting, _wording):
-        for same in _alike(group):
+    for group in _groups(lasting, wording):
+        for same in alike(group):
             _link(currency.settle(same, table.now, table.ask, table.restate))
     for group in _groups(
-        dated, lambda p: (p.scope, key_in_scope(p) or _wording(p), currency.says(p), p.expires_at)
+        dated, lambda p: (p.scope, key_in_scope(p) or wording(p), currency.says(p), p.expires_at)
     ):
-        for same in _alike(group) if group[0].fact is None else [group]:
+        for same in alike(group) if group[0].fact is None else [group]:
             currency.settle(same, table.now, table.ask, table.restate)
 
 
@@ -147,35 +151,6 @@ def _groups(pieces: Iterable[Piece], sign: Callable[[Piece], Hashable | None]) -
 def _about(p: Piece) -> Hashable | None:
     key = key_in_scope(p)
     return None if key is None else (p.scope, key)
-
-
-def _wording(p: Piece) -> Hashable | None:
-    """What rows without a key must share before their words are compared."""
-    return None if p.fact is not None else (p.scope, p.topic)
-
-
-def _alike(group: list[Piece]) -> list[list[Piece]]:
-    """The pieces of a group that say the same or the opposite, together."""
-    out, by_sketch = list[list[Piece]](), dict[int, list[list[Piece]]]()
-    for p in group:
-        marks = p.like.sketches if p.like is not None else {hash_of(text_hash(p.text))}
-        near = [same for m in marks for same in by_sketch.get(m, ())]
-        home = next((same for same in near if _says(same[0], p)), None)
-        if home is None:
-            home = list[Piece]()
-            out.append(home)
-        home.append(p)
-        for m in marks:
-            held = by_sketch.setdefault(m, [])
-            if not any(h is home for h in held):
-                held.append(home)
-    return [g for g in out if len(g) > 1 and any(p.is_new for p in g)]
-
-
-def _says(a: Piece, b: Piece) -> bool:
-    if a.like is None or b.like is None:
-        return a.like is b.like
-    return a.like.equals(b.like) or a.like.opposes(b.like)
 
 
 def _link(links: currency.Links) -> None:

@@ -11,6 +11,7 @@ from datetime import tzinfo
 from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Trust
 from nightclaw.memory import dates
+from nightclaw.memory.gist import Gist, gist
 from nightclaw.memory.keys import Fact, fact_of
 from nightclaw.memory.likeness import Likeness, hash_of, likeness
 from nightclaw.store.memories import LIVE, Memory, text_hash
@@ -23,7 +24,8 @@ Scope = tuple[bool, str | None]
 class Piece:
     """id: the row's, or `new:N` of one in the making. order: the newest of its sources. is_new: what this dream is
     about; others are there to be compared with. is_authored: the owner wrote these very words. gone_to, how, why: the
-    piece it gives way to, and the reason in a word and in a sentence. before, after: its place in the history of its key."""
+    piece it gives way to, and the reason in a word and in a sentence. stands: what it says in a
+    history of several wordings: (value, holds, is one of several). before, after: its place in that history."""
 
     id: str
     text: str
@@ -44,6 +46,8 @@ class Piece:
     row: Memory | None = None
     fact: Fact | None = None
     like: Likeness | None = None
+    gist: Gist | None = None
+    stands: tuple[str, bool, bool] | None = None
     gone_to: "Piece | None" = None
     how: str = ""
     why: str = ""
@@ -156,7 +160,7 @@ class Table:
         text = dates.absolute(piece.text, piece.observed_at, self.tz)
         if piece.expires_at is None:
             piece.expires_at = dates.expiry(text, piece.observed_at, self.tz)
-        piece.fact, piece.like = fact_of(text), likeness(text)
+        piece.fact, piece.like, piece.gist = fact_of(text), likeness(text), gist(text)
 
     def ask(self, key: str, question: str, pieces: Iterable[Piece]) -> None:
         if not any(k == key for k, _, _ in self.asks):

@@ -1,0 +1,246 @@
+"""How two sentences stand to each other, word by word: the same, one in place of the other, one the end of the other.
+Pure.
+
+The words both hold are what they speak of; the words only one holds are what it says of it. Two sentences meet where
+everything they do not share is a value on either side, of one type or in one place. Sure before it is clever: a word
+that is neither shared nor a value makes them two.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from nightclaw.memory import nouns, words
+from nightclaw.memory.gist import Gist, Word, implied
+
+_ALONE = frozenset({"owns", "leads", "manages", "oncall", "contact", "licence", "language", "name"})
+"""Properties of which there is one."""
+_WHO = ("person", "opening")
+_MOST = 4
+
+
+class Relation(StrEnum):
+    """SAME: both say one thing. NEWER: the later one says another value of the same. ENDS: the later one takes the
+    earlier back."""
+
+    SAME = "same"
+    NEWER = "newer"
+    ENDS = "ends"
+
+
+def relation(old: Gist, new: Gist) -> Relation | None:
+    """How `new`, said later, stands to `old`; None when they are two things."""
+    if new.adds or old.adds:
+        return None
+    return _same(old, new) or _replaced(old, new) or _ended(old, new) or _other_value(old, new)
+
+
+def _same(a: Gist, b: Gist) -> Relation | None:
+    kinds = _kinds((*a.words, *b.words))
+    if len(a.held) + len(a.marks) < 2 or not _marks_agree(a, b, kinds):
+        return None
+    if any(w.form not in b.held for w in _telling(a)) or any(w.form not in a.held for w in _telling(b)):
+        return None
+    if not (a.held & b.held):
+        return None
+    if a.negated != b.negated or a.ends != b.ends:
+        return Relation.ENDS if b.negated or b.ends else None
+    if (a.is_directed or b.is_directed) and _order(a) != _order(b):
+        return None
+    if a.old and b.old and a.old != b.old:
+        return None
+    return Relation.SAME
+
+
+def _telling(g: Gist) -> list[Word]:
+    return [w for w in g.words if not w.is_old and not w.is_faint]
+
+
+def _marks_agree(a: Gist, b: Gist, kinds: set[str], *, is_change: bool = False) -> bool:
+    """True when neither speaks of a property the other does not: one may leave out what the type of the value says."""
+    mine, theirs = a.marks - b.marks, b.marks - a.marks
+    if mine and theirs:
+        return False
+    return not implied(mine | theirs, kinds) or (is_change and bool(kinds))
+
+
+def _replaced(old: Gist, new: Gist) -> Relation | None:
+    """ "… instead of X", "X is gone", "X, not Y": the later one names what the earlier one said, as over."""
+    told = {w.form for w in new.words}
+    main = _main_clause(old, new)
+    standing = {w.form for w in new.words if not w.is_old and w.clause == main}
+    gone = (new.old - standing) & old.held
+    if new.strong or new.weak:
+        gone |= {w.form for w in new.words if w.clause != main and w.form not in standing} & old.held
+    shared = [w for w in old.words if not w.is_old and w.form in standing and w.form not in gone]
+    left = [w for w in _telling(old) if w.form not in told]
+    phrases = {w.phrase for w in old.words if w.form in gone}
+    left = [w for w in left if not _is_title(w) and w.phrase not in phrases]
+    if not gone or not _is_little(left, [w for w in shared if not w.is_faint], new):
+        return None
+    if not any(not w.is_faint for w in shared) and not (old.marks & new.marks):
+        return None
+    if (
+        any(
+            w.kind in ("name", "person", "opening") and not w.is_old and w.form not in old.held
+            for w in new.words[:1]
+        )
+        and not left
+        and len(shared) < 2
+    ):
+        return None if _is_narrower(old, new) else Relation.NEWER
+    return Relation.NEWER if standing - old.held else Relation.ENDS
+
+
+def _is_little(left: list[Word], shared: list[Word], new: Gist) -> bool:
+    """What is left unsaid may be a word when enough is shared otherwise."""
+    if not left:
+        return True
+    is_sure = len(shared) > 1 or (new.strong and any(w.kind != "word" for w in shared))
+    return is_sure and len(left) == 1 and left[0].kind == "word"
+
+
+def _is_narrower(old: Gist, new: Gist) -> bool:
+    """The later one opens with the name of something the earlier one does not speak of, and says more after it."""
+    fresh = [w for w in new.words if not w.is_old and w.form not in old.held]
+    return len(fresh) > 1 and fresh[0] is new.words[0]
+
+
+def _main_clause(old: Gist, new: Gist) -> int:
+    """The clause of `new` that speaks most of what `old` speaks of, and says something else of it."""
+    here = {w.clause: [v for v in new.words if v.clause == w.clause and not v.is_old] for w in new.words}
+    return max(
+        here,
+        key=lambda c: (
+            any(w.form not in old.held for w in here[c]), sum(w.form in old.held and not w.is_faint for w in here[c]), -c
+        ),
+    )  # fmt: skip
+
+
+def _ended(old: Gist, new: Gist) -> Relation | None:
+    if not new.ends and new.negated == old.negated:
+        return None
+    said = {w.form for w in old.words}
+    told = [w for w in new.words if w.clause == new.words[0].clause and not w.is_faint]
+    if not told or not all(
+        w.form in said or _is_title(w) or any(f.startswith(w.form) for f in said if w.is_value) for w in told
+    ):
+        return None
+    forms = {w.form for w in new.words}
+    shared = [w for w in told if w.form in said]
+    left = [
+        w
+        for w in old.words
+        if not w.is_faint and w.form not in forms and not any(w.form.startswith(f"{f} ") for f in forms)
+    ]
+    if not shared or sum(not w.is_value for w in left) > (1 if len(shared) >= 2 else 0):
+        return None
+    if any(w.kind != "word" and not w.is_value for w in left) and not new.ends:
+        return None
+    kinds = _kinds(old.words)
+    return Relation.ENDS if not implied(new.marks - old.marks - {"name"}, kinds) else None
+
+
+def _other_value(old: Gist, new: Gist) -> Relation | None:
+    """Another value of the same: of one type, or a name in the same place."""
+    is_told = new.strong or new.weak
+    if new.negated or old.negated or old.ends or (new.ends and not is_told):
+        return None
+    main = _main_clause(old, new)
+    mine = [w for w in new.words if w.clause == main and not w.is_old]
+    forms = {w.form for w in mine}
+    rest_old = [w for w in old.words if not w.is_old and w.form not in forms and not (w.is_faint and is_told)]
+    rest_new = [w for w in mine if w.form not in old.held and not w.is_faint]
+    shared = [w for w in mine if w.form in old.held]
+    if not rest_old or not rest_new or not any(not w.is_faint for w in shared):
+        return None
+    kinds = {w.kind for w in (*rest_old, *rest_new) if w.is_value}
+    if not _marks_agree(old, new, kinds, is_change=is_told):
+        return None
+    values_old, values_new = [w for w in rest_old if w.is_value], [w for w in rest_new if w.is_value]
+    if not values_old and not values_new:
+        return _other_name(old, new, rest_old, rest_new, shared)
+    if any(w.is_value for w in shared) or not _are_of_one_type(values_old, values_new):
+        return None
+    if _is_number_of(values_old[0], old) and _is_number_of(values_new[0], new):
+        return None
+    began = min(w.at for w in shared)
+    extra = [w for w in rest_new if not w.is_value and not (new.strong and w.at < began)]
+    extra += [w for w in rest_old if not w.is_value and not (is_told and _is_title(w))]
+    return Relation.NEWER if not extra else None
+
+
+def _are_of_one_type(a: list[Word], b: list[Word]) -> bool:
+    if not a or not b or len({_family(w) for w in (*a, *b)}) != 1:
+        return False
+    return (len(a), len(b)) == (1, 1) or _family(a[0]) == "when"
+
+
+def _is_number_of(value: Word, whole: Gist) -> bool:
+    """ "Shelf 3 holds paint": the number belongs to the name of what is spoken of."""
+    first = whole.words[0]
+    is_named = value is not first and value.kind in ("number", "version") and value.phrase == first.phrase
+    return is_named and any(w.phrase != first.phrase and not w.is_faint for w in whole.words)
+
+
+def _other_name(
+    old: Gist, new: Gist, rest_old: list[Word], rest_new: list[Word], shared: list[Word]
+) -> Relation | None:
+    marks = old.marks & new.marks
+    if new.old and not new.old & old.held:
+        return None  # what it replaces is something else
+    if not (_is_span(rest_old, old) and _is_span(rest_new, new)):
+        return None
+    if {rest_old[0].tie, rest_new[0].tie} & {"of", "for"}:
+        return None  # of what it is said
+    if marks & _ALONE:
+        is_free = bool(marks & {"licence", "language", "name"})
+        is_named = is_free or all(w.kind in _WHO for w in (*rest_new, *rest_old))
+        is_thing = is_free or not any(w.kind == "person" for w in shared)
+        return Relation.NEWER if is_named and is_thing and not any(w.is_value for w in shared) else None
+    is_told = new.strong or (new.weak and ("prefers" in marks or sum(not w.is_faint for w in shared) > 1))
+    if not is_told or _is_subject(rest_old, old) or _is_subject(rest_new, new):
+        return None
+    return Relation.NEWER
+
+
+def _is_span(rest: list[Word], whole: Gist) -> bool:
+    """The words stand side by side."""
+    return len(rest) <= _MOST and len({w.phrase for w in rest}) == 1
+
+
+def _is_subject(rest: list[Word], whole: Gist) -> bool:
+    """They stand before the verb: what the sentence speaks of, not what it says."""
+    return not whole.is_inverted and rest[0].at < whole.verb_at
+
+
+def _kinds(said: Iterable[Word]) -> set[str]:
+    return {w.kind for w in said if w.is_value}
+
+
+_FAMILY = {
+    "date": "when", "day": "when", "time": "when", "port": "number", "version": "number", "host": "place",
+    "url": "place", "ip": "place", "path": "place",
+}  # fmt: skip
+_DIMENSION = {
+    **dict.fromkeys(("ms", "s", "min", "h", "day", "week", "month", "year"), "time"),
+    **dict.fromkeys(("kb", "mb", "gb", "tb"), "size"),
+    **dict.fromkeys(("usd", "eur", "gbp"), "money"),
+}
+
+
+def _family(w: Word) -> str:
+    if w.kind == "amount":
+        unit = w.form.partition(" ")[2]
+        return f"amount {_DIMENSION.get(unit, unit)}"
+    return _FAMILY.get(w.kind, w.kind)
+
+
+def _order(g: Gist) -> tuple[str, ...]:
+    return tuple(w.form for w in _telling(g))
+
+
+def _is_title(w: Word) -> bool:
+    return w.form in _TITLES
+
+
+_TITLES = frozenset(words.stem(w) for w in nouns.HEADS)
