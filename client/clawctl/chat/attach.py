@@ -11,6 +11,7 @@ import sys
 import threading
 
 from clawctl.api import Api, Row, as_row, rows_of, words
+from clawctl.chat.ctrl_c import CtrlC
 from clawctl.chat.message import Answer, Sent, plain, send
 from clawctl.chat.screen import Screen
 from clawctl.exits import DONE, NOT_FOUND, Failure, NotRunning
@@ -27,13 +28,14 @@ AT_WORK = ("ready", "running")
 def attach(call: Call) -> int:
     is_typing = sys.stdin.isatty() and call.out.is_tty
     chat = Chat(call, call.text("SESSION", "main"), is_typing)
-    chat.open()
-    try:
-        chat.read_input()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        chat.screen.close()
+    with CtrlC():
+        chat.open()
+        try:
+            chat.read_input()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            chat.screen.close()
     if chat.fault:
         raise chat.fault
     if is_typing:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -211,17 +212,20 @@ def test_a_daemon_without_conversations_and_one_that_is_not_there(claw: Run, dae
     assert (done.returncode, done.stdout) == (3, "")
 
 
-@pytest.fixture
-def terminal(talking: FakeControl, environment: dict[str, str]) -> Iterator[pexpect.spawn]:
-    env = {**environment, "TERM": "xterm", "NO_COLOR": "1"}
-    child = pexpect.spawn(
+def _terminal(environment: dict[str, str]) -> pexpect.spawn:
+    return pexpect.spawn(
         sys.executable,
         ["-m", "clawctl", "attach"],
-        env=env,
+        env={**environment, "TERM": "xterm", "NO_COLOR": "1"},
         encoding="utf-8",
         timeout=20,
         dimensions=(24, 80),
     )
+
+
+@pytest.fixture
+def terminal(talking: FakeControl, environment: dict[str, str]) -> Iterator[pexpect.spawn]:
+    child = _terminal(environment)
     yield child
     child.close(force=True)
 
@@ -257,6 +261,40 @@ def test_on_a_terminal_the_half_typed_line_survives_what_comes_in(
     terminal.sendline(" thought")
     body = talking.wait_for("POST /v1/chat").body
     assert body and body["text"] == "half a thought"
+
+
+def test_ctrl_c_at_the_very_beginning_ends_it(environment: dict[str, str], talking: FakeControl) -> None:
+    for _ in range(10):
+        child = _terminal(environment)
+        child.expect("Ctrl-C detaches")
+        child.sendintr()
+        child.expect(pexpect.EOF, timeout=5)
+        child.close()
+        assert (child.exitstatus, child.signalstatus) in ((0, None), (130, None)), child.before
+
+
+MISSED = """
+import pathlib, select, signal, threading, time
+from clawctl.chat.ctrl_c import CtrlC
+waiter = pathlib.Path("/proc/self/task") / str(threading.get_native_id()) / "stat"
+def elsewhere():
+    while not all(") S " in waiter.read_text() for _ in range(50)): pass
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # noted, and the wait goes on
+with CtrlC():
+    threading.Thread(target=elsewhere).start()
+    began = time.monotonic()
+    try:
+        select.select([], [], [], 10)
+    except KeyboardInterrupt:
+        print("heard" if time.monotonic() - began < 9 else "heard when the wait was over")
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to see that a thread waits")
+def test_a_ctrl_c_that_no_wait_was_cut_short_by_is_heard(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-c", MISSED]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=40, check=False)
+    assert (done.stdout, done.stderr) == ("heard\n", "")
 
 
 def test_on_a_terminal_the_end_of_input_detaches(terminal: pexpect.spawn, talking: FakeControl) -> None:
