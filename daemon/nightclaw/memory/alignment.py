@@ -14,6 +14,8 @@ from nightclaw.memory.gist import Gist, Word, implied
 
 _ALONE = frozenset({"owns", "leads", "manages", "oncall", "contact", "licence", "language", "name"})
 """Properties of which there is one."""
+_FREE = frozenset({"licence", "language", "name"})
+_LOOSE = frozenset({"keeps", "name"})
 _WHO = ("person", "opening")
 _MOST = 4
 
@@ -57,7 +59,8 @@ def _telling(g: Gist) -> list[Word]:
 
 def _marks_agree(a: Gist, b: Gist, kinds: set[str], *, is_change: bool = False) -> bool:
     """True when neither speaks of a property the other does not: one may leave out what the type of the value says."""
-    mine, theirs = a.marks - b.marks, b.marks - a.marks
+    loose = frozenset() if kinds else _LOOSE
+    mine, theirs = a.marks - b.marks - loose, b.marks - a.marks - loose
     if mine and theirs:
         return False
     return not implied(mine | theirs, kinds) or (is_change and bool(kinds))
@@ -100,20 +103,21 @@ def _is_little(left: list[Word], shared: list[Word], new: Gist) -> bool:
 
 
 def _is_narrower(old: Gist, new: Gist) -> bool:
-    """The later one opens with the name of something the earlier one does not speak of, and says more after it."""
+    """The later one is about something by name that the earlier one does not speak of, and says more after it."""
     fresh = [w for w in new.words if not w.is_old and w.form not in old.held]
-    return len(fresh) > 1 and fresh[0] is new.words[0]
+    return len(fresh) > 1 and fresh[0] is new.words[0] and fresh[0].at < new.verb_at
 
 
 def _main_clause(old: Gist, new: Gist) -> int:
     """The clause of `new` that speaks most of what `old` speaks of, and says something else of it."""
     here = {w.clause: [v for v in new.words if v.clause == w.clause and not v.is_old] for w in new.words}
-    return max(
-        here,
-        key=lambda c: (
-            any(w.form not in old.held for w in here[c]), sum(w.form in old.held and not w.is_faint for w in here[c]), -c
-        ),
-    )  # fmt: skip
+
+    def weight(clause: int) -> tuple[bool, int, int]:
+        said = here[clause]
+        is_news = any(w.form not in old.held for w in said)
+        return is_news, sum(w.form in old.held and not w.is_faint for w in said), -clause
+
+    return max(here, key=weight)
 
 
 def _ended(old: Gist, new: Gist) -> Relation | None:
@@ -157,14 +161,19 @@ def _other_value(old: Gist, new: Gist) -> Relation | None:
     if not _marks_agree(old, new, kinds, is_change=is_told):
         return None
     values_old, values_new = [w for w in rest_old if w.is_value], [w for w in rest_new if w.is_value]
-    if not values_old and not values_new:
+    if not (values_old or values_new) or old.marks & new.marks & _FREE or _is_in_name(rest_old, rest_new):
         return _other_name(old, new, rest_old, rest_new, shared)
-    if any(w.is_value for w in shared) or not _are_of_one_type(values_old, values_new):
+    if not _are_of_one_type(values_old, values_new) or any(
+        _family(w) == _family(values_old[0]) for w in shared
+    ):
         return None
     if _is_number_of(values_old[0], old) and _is_number_of(values_new[0], new):
         return None
     began = min(w.at for w in shared)
-    extra = [w for w in rest_new if not w.is_value and not (new.strong and w.at < began)]
+    beside = {w.phrase for w in shared}
+    extra = [
+        w for w in rest_new if not w.is_value and not (new.strong and w.at < began and w.phrase not in beside)
+    ]
     extra += [w for w in rest_old if not w.is_value and not (is_told and _is_title(w))]
     return Relation.NEWER if not extra else None
 
@@ -173,6 +182,16 @@ def _are_of_one_type(a: list[Word], b: list[Word]) -> bool:
     if not a or not b or len({_family(w) for w in (*a, *b)}) != 1:
         return False
     return (len(a), len(b)) == (1, 1) or _family(a[0]) == "when"
+
+
+def _is_in_name(rest_old: list[Word], rest_new: list[Word]) -> bool:
+    """ "Maliebaan 12", "MySQL 8": what has a type is part of a name on either side."""
+    return all(
+        any(w.is_value for w in rest)
+        and any(w.kind in ("name", "person") for w in rest)
+        and len({w.phrase for w in rest}) == 1
+        for rest in (rest_old, rest_new)
+    )
 
 
 def _is_number_of(value: Word, whole: Gist) -> bool:
@@ -193,11 +212,17 @@ def _other_name(
     if {rest_old[0].tie, rest_new[0].tie} & {"of", "for"}:
         return None  # of what it is said
     if marks & _ALONE:
-        is_free = bool(marks & {"licence", "language", "name"})
+        is_free = bool(marks & _FREE)
+        if is_free and (_is_subject(rest_old, old) or _is_subject(rest_new, new)):
+            return None
         is_named = is_free or all(w.kind in _WHO for w in (*rest_new, *rest_old))
         is_thing = is_free or not any(w.kind == "person" for w in shared)
         return Relation.NEWER if is_named and is_thing and not any(w.is_value for w in shared) else None
-    is_told = new.strong or (new.weak and ("prefers" in marks or sum(not w.is_faint for w in shared) > 1))
+    is_told = (
+        new.strong
+        or (old.is_label and new.is_label)
+        or (new.weak and ("prefers" in marks or sum(not w.is_faint for w in shared) > 1))
+    )
     if not is_told or _is_subject(rest_old, old) or _is_subject(rest_new, new):
         return None
     return Relation.NEWER

@@ -122,7 +122,7 @@ _SHAPES: tuple[tuple[Read, tuple[str, ...]], ...] = (
     )),
     (frames.typed_or("place"), (
         r"<S> (?:lives?|resides?|sits?|runs?|(?:is|are) (?:located|stored|kept|saved|found|placed|hosted|deployed|based"
-        r"|documented|tracked|living|residing|at home|written|put|backed up)|can be found|goes?|go|gets? (?:stored|written|saved))"
+        r"|documented|tracked|living|residing|at home|written|put|backed up)|can be found|gets? (?:stored|written|saved))"
         r" (?:in|at|on|under|into|to|with) <V>",
         r"<S> has (?:a |an )?(?:home|flat|house) in <V>",
         r"<S> (?:moved|has moved|relocated|is moving|went to live) (?:to|in) <V>",

@@ -7,6 +7,7 @@ join is settled as one history, in which each value has a name of its own.
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from nightclaw.memory.alignment import Relation, relation
 from nightclaw.memory.dream.pieces import Piece, key_in_scope
@@ -16,8 +17,9 @@ from nightclaw.store.memories import text_hash
 
 COMMON = 200
 """A word in more pieces than this tells nothing."""
+PART = 0.34
 NEAR = 24
-"""As many of the others a piece is compared with."""
+"""PART: of a history a piece must be joined to, to be of it. NEAR: as many of the others a piece is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,82 +77,99 @@ def _is_reversible(a: Gist, b: Gist) -> bool:
     return (a.strong or a.weak) and not b.ends
 
 
-class Joined:
-    """Things joined to sets, each known by one of them."""
+class Web:
+    """What is joined to what, pair by pair."""
 
     def __init__(self) -> None:
-        self._to: dict[object, object] = {}
+        self.things: defaultdict[Piece, set[Piece]] = defaultdict(set)
+        self.same: defaultdict[Piece, set[Piece]] = defaultdict(set)
+        self.ends: dict[Piece, Piece] = {}
 
-    def of(self, thing: object) -> object:
-        while (to := self._to.get(thing, thing)) is not thing:
-            self._to[thing] = self._to.get(to, to)
-            thing = to
-        return thing
-
-    def join(self, a: object, b: object) -> None:
-        a, b = self.of(a), self.of(b)
-        if a is not b:
-            self._to[b] = a
+    def join(self, a: Piece, b: Piece, *, is_same: bool) -> None:
+        self.things[a].add(b)
+        self.things[b].add(a)
+        if is_same:
+            self.same[a].add(b)
+            self.same[b].add(a)
 
 
 def histories(pieces: Sequence[Piece], found: Sequence[Link]) -> list[list[Piece]]:
-    """The pieces that links join, with all that share a key with them; each told what it says there (`Piece.stands`)."""
-    things, said = Joined(), Joined()
+    """The pieces that links join, with all that share a key with them; each told what it says there (`Piece.stands`).
+
+    In the order of time a piece comes to the history that it is joined to most: to a good part of it, for one link that
+    is wrong must not make two histories one.
+    """
+    web = _web(pieces, found)
+    linked = {p for k in found for p in (k.older, k.newer)}
+    groups, home = list[list[Piece]](), dict[Piece, list[Piece]]()
+    for p in sorted(web.things, key=lambda p: (p.observed_at, p.order, p.id)):
+        near = Counter(id(home[q]) for q in web.things[p] if q in home)
+        best = max((g for g in groups if near[id(g)]), key=lambda g: near[id(g)] / len(g), default=None)
+        if best is None or near[id(best)] < len(best) * PART:
+            best = list[Piece]()
+            groups.append(best)
+        best.append(p)
+        home[p] = best
+    out = [g for g in groups if len(g) > 1 and any(p in linked for p in g)]
+    for group in out:
+        _tell(group, web)
+    return out
+
+
+def _tell(group: list[Piece], web: Web) -> None:
+    values = dict[Piece, str]()
+    for p in group:
+        ended = web.ends.get(p)
+        if ended not in group:
+            ended = None
+        like = next((q for q in group if q in values and (q in web.same[p] or q is ended)), None)
+        values[p] = values[like] if like is not None else p.id
+        is_over = ended is not None or (p.fact is not None and not p.fact.holds)
+        p.stands = (values[p], not is_over, False)
+
+
+def _web(pieces: Sequence[Piece], found: Sequence[Link]) -> Web:
+    web = Web()
     by_key: defaultdict[tuple[object, str], list[Piece]] = defaultdict(list)
+    by_wording: defaultdict[Hashable, list[Piece]] = defaultdict(list)
     for p in pieces:
-        key = key_in_scope(p)
+        key, place = key_in_scope(p), wording(p)
         if key is not None:
             by_key[p.scope, key].append(p)
+        elif place is not None:
+            by_wording[place].append(p)
     for mates in by_key.values():
-        _join_mates(mates, things, said)
-    off: dict[int, Piece] = {}
-    _join_wordings(pieces, things, said, off)
-    for link in found:
-        things.join(link.older, link.newer)
-    for link in found:
-        if link.relation is Relation.SAME and not _differ(link.older, link.newer):
-            said.join(link.older, link.newer)
-    off.update({id(k.newer): k.older for k in found if k.relation is Relation.ENDS})
-    groups: defaultdict[object, list[Piece]] = defaultdict(list)
-    linked = {things.of(k.older) for k in found}
-    for p in pieces:
-        if things.of(p) in linked:
-            ended = off.get(id(p))
-            is_over = ended is not None or (p.fact is not None and not p.fact.holds)
-            value = said.of(ended if ended is not None else p)
-            assert isinstance(value, Piece)
-            p.stands = (value.id, not is_over, False)
-            groups[things.of(p)].append(p)
-    return [g for g in groups.values() if len(g) > 1]
-
-
-def _join_mates(mates: list[Piece], things: Joined, said: Joined) -> None:
-    by_value: dict[str, Piece] = {}
-    for p in mates:
-        assert p.fact is not None
-        first = by_value.setdefault(p.fact.value, p)
-        things.join(first, p)
-        said.join(first, p)
-        if p.fact.is_purpose or not p.fact.is_multi:
-            one = next(q for q in mates if q.fact is not None and q.fact.is_purpose == p.fact.is_purpose)
-            things.join(one, p)
-
-
-def _join_wordings(pieces: Sequence[Piece], things: Joined, said: Joined, off: dict[int, Piece]) -> None:
-    groups: defaultdict[Hashable, list[Piece]] = defaultdict(list)
-    for p in pieces:
-        place = wording(p)
-        if place is not None:
-            groups[place].append(p)
-    for group in groups.values():
+        _join_mates(mates, web)
+    for group in by_wording.values():
         for first, *rest in alike(group):
             for p in rest:
-                things.join(first, p)
-                if first.like is not None and p.like is not None and first.like.opposes(p.like):
-                    older, newer = sorted((first, p), key=lambda q: (q.observed_at, q.order))
-                    off[id(newer)] = older
-                else:
-                    said.join(first, p)
+                _join_alike(first, p, web)
+    for link in found:
+        web.join(
+            link.older,
+            link.newer,
+            is_same=link.relation is Relation.SAME and not _differ(link.older, link.newer),
+        )
+        if link.relation is Relation.ENDS:
+            web.ends[link.newer] = link.older
+    return web
+
+
+def _join_mates(mates: list[Piece], web: Web) -> None:
+    """All of one key; of what one may have several of, those of one value, and what one uses for one purpose."""
+    for p, q in combinations(mates, 2):
+        assert p.fact is not None and q.fact is not None
+        is_same = p.fact.value == q.fact.value
+        if is_same or not p.fact.is_multi or (p.fact.is_purpose and q.fact.is_purpose):
+            web.join(p, q, is_same=is_same)
+
+
+def _join_alike(first: Piece, p: Piece, web: Web) -> None:
+    is_opposite = first.like is not None and p.like is not None and first.like.opposes(p.like)
+    web.join(first, p, is_same=not is_opposite)
+    if is_opposite:
+        older, newer = sorted((first, p), key=lambda q: (q.observed_at, q.order))
+        web.ends[newer] = older
 
 
 def _differ(a: Piece, b: Piece) -> bool:

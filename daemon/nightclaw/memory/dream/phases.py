@@ -98,6 +98,8 @@ class Phases:
         keys = {p.fact.key for p in table.pieces if p.fact is not None and not p.fact.bare}
         marks = {s for p in table.pieces for s in sketches(p)}
         known = await self._store.read(dream_material.related, keys, marks)
+        spoken = [p.gist.spoken for p in table.pieces if p.gist is not None]
+        known += await self._store.read(dream_material.beside, spoken)
         over = await self._store.read(dream_material.due, at, DUE)
         for row in {m.id: m for m in [*known, *over]}.values():
             if row.id not in new:
