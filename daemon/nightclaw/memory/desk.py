@@ -1,7 +1,8 @@
 """The owner's requests to memory: add, change, forget, find, import. Hand edits in the files are taken over first."""
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from nightclaw.core.errors import Invalid, InvalidTransition, NightclawError, NotFound
@@ -11,6 +12,7 @@ from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.memory import capture, dates, keys, kinds
 from nightclaw.memory.recall import Scope, recall
+from nightclaw.memory.refusals import why_not
 from nightclaw.memory.topics import MemoryFiles
 from nightclaw.store import events, memories, observations, topics
 from nightclaw.store.db import Connection, Store
@@ -18,6 +20,13 @@ from nightclaw.store.memories import Memory, NewMemory, Said
 from nightclaw.store.observations import NewObservation
 
 _DAY_MS = 86_400_000
+_AT_ONCE = 50
+_PLANTED = re.compile(
+    r"(?i)\b(?:ignore|disregard|forget|override) (?:all |any |the |your |my |of )*(?:previous|prior|earlier|above)"
+    r"|\bsystem prompt\b|\bwithout (?:asking|telling|approval|permission|confirm\w+)\b|\bpre-?approved\b"
+    r"|\b(?:is|are|was|were) (?:now )?authori[sz]ed to\b|\b(?:do not|don['’]t|never) (?:tell|inform|alert|mention)\b"
+    r"|</?[A-Z]{4,}>|\[/?(?:INST|SYSTEM)\]"
+)
 LIVE = (MemoryState.ACTIVE, MemoryState.CANDIDATE)
 
 
@@ -70,13 +79,17 @@ class MemoryDesk:
     async def bring(self, pieces: Sequence[Piece], *, dry_run: bool) -> JSONObject:
         """Import: what is known already or may not be kept is left out and told. A dry run is rolled back."""
         now, zone = self._clock.now_ms(), self._zone()
-        if not dry_run:
-            return await self._store.write(_bring, pieces, now, zone)
-        try:
-            await self._store.write(_try, pieces, now, zone)
-        except _Tried as tried:
-            return tried.told
-        raise AssertionError("unreachable")
+        if dry_run:
+            try:
+                await self._store.write(_try, pieces, now, zone)
+            except _Tried as tried:
+                return tried.told.as_json()
+            raise AssertionError("unreachable")
+        told = Told()
+        for start in range(0, len(pieces), _AT_ONCE):  # others write in between
+            part = pieces[start : start + _AT_ONCE]
+            told.add(await self._store.write(_bring, part, now, zone), start)
+        return told.as_json()
 
 
 def _edit(
@@ -133,13 +146,40 @@ def _forget(conn: Connection, memory_id: str, now: int) -> None:
     held = memories.get(conn, memory_id)
     if held is None:
         raise NotFound(f"there is no memory {memory_id}")
+    if held.state is MemoryState.SUPERSEDED and (newest := topics.newest_version(conn, held)).state in LIVE:
+        raise InvalidTransition(
+            "this is an older version; what holds now would stay", f"{newest.id} is its newest version"
+        )
     memories.retire(conn, memory_id, "owner", now, tombstone=True)
+
+
+@dataclass(slots=True)
+class Told:
+    """What came of an import, a piece by its place: added (with its memory), left out (with why)."""
+
+    added: dict[int, str] = field(default_factory=dict[int, str])
+    refused: dict[int, str] = field(default_factory=dict[int, str])
+    known: int = 0
+    turns: int = 0
+
+    def add(self, more: "Told", start: int) -> None:
+        self.added |= {start + n: made for n, made in more.added.items()}
+        self.refused |= {start + n: why for n, why in more.refused.items()}
+        self.known += more.known
+        self.turns += more.turns
+
+    def as_json(self) -> JSONObject:
+        refused: list[JSON] = [{"n": n, "why": why} for n, why in self.refused.items()]
+        return {
+            "added": list[JSON](self.added.values()), "places": list[JSON](self.added), "known": self.known,
+            "turns": self.turns, "refused": refused,
+        }  # fmt: skip
 
 
 class _Tried(Exception):
     """Ends a dry run, so that nothing of it stays."""
 
-    def __init__(self, told: JSONObject) -> None:
+    def __init__(self, told: Told) -> None:
         super().__init__("dry run")
         self.told = told
 
@@ -148,24 +188,34 @@ def _try(conn: Connection, pieces: Sequence[Piece], now: int, zone: tzinfo) -> N
     raise _Tried(_bring(conn, pieces, now, zone))
 
 
-def _bring(conn: Connection, pieces: Sequence[Piece], now: int, zone: tzinfo) -> JSONObject:
-    added: list[JSON] = []
-    refused: list[JSON] = []
-    known = turns = 0
+def _bring(conn: Connection, pieces: Sequence[Piece], now: int, zone: tzinfo) -> Told:
+    told = Told()
     for n, piece in enumerate(pieces):
         try:
             if piece.role is not None:
-                turns += _turn(conn, piece, now)
+                is_new = _turn(conn, piece, now)
+                told.turns += is_new
+                told.known += not is_new
+                continue
+            why = why_not(piece.text, Trust.OWNER) or _planted(piece.text)
+            if why is not None:
+                told.refused[n] = why
                 continue
             newest = events.head(conn)
             made = capture.owner_adds(conn, _wanted(piece), now, zone, by="import")
             if events.head(conn) > newest:
-                added.append(made)
+                told.added[n] = made
             else:
-                known += 1
+                told.known += 1
         except NightclawError as error:
-            refused.append({"n": n, "why": error.message})
-    return {"added": added, "known": known, "turns": turns, "refused": refused}
+            told.refused[n] = error.message
+    return told
+
+
+def _planted(text: str) -> str | None:
+    """Another agent's file may hold what strangers had it write down: an order to it is nobody's memory."""
+    found = _PLANTED.search(text)
+    return "it reads like an order planted for an agent; add it yourself if it is yours" if found else None
 
 
 def _wanted(piece: Piece) -> capture.Wanted:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nightclaw.memory.markdown import ID, Fault
 
-LARGEST = 1_000_000
+LARGEST = 8_000_000
 _IDS = re.compile(rf"\^({ID})[ \t]*\r?$", re.MULTILINE)
 _OURS = re.compile(r"\..+\.(?:\d+\.new|before)")
 

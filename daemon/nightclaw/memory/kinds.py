@@ -1,8 +1,13 @@
 """What kind of memory words are, when nobody says: user, feedback, project, reference or procedure. Pure."""
 
 import re
+import unicodedata
+
+from nightclaw.core.plain import is_letter
 
 GENERAL = "general"
+LONGEST_NAME = 64
+_FILE_NAME = 180  # bytes: with what is put around it, a file name still has less than 255
 _TOPICS = {
     "user": "user", "owner": "user", "profile": "user", "about-me": "user",
     "feedback": "feedback", "preferences": "feedback", "style": "feedback",
@@ -48,8 +53,11 @@ def topic_for(kind: str) -> str:
 
 
 def slug(words: str) -> str:
-    """A topic's name of any words: small letters, digits and dashes; `general` when nothing is left."""
-    return re.sub(r"[^a-z0-9]+", "-", words.casefold()).strip("-")[:64].strip("-") or GENERAL
+    """A topic's name of any words: small letters of any script, digits and dashes; `general` when nothing is left."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", words).casefold())
+    name = "".join(c if is_letter(c) else "-" for c in folded)
+    name = re.sub(r"-+", "-", name).strip("-")[:LONGEST_NAME]
+    return name.encode()[:_FILE_NAME].decode(errors="ignore").strip("-") or GENERAL
 
 
 def title(name: str) -> str:

@@ -14,8 +14,8 @@ ID = r"mem_[0-9A-HJKMNP-TV-Z]{26}"
 LONGEST_SHOWN = 4_000
 NOTE = "one bullet a memory: change, add or remove bullets as you like"
 _BLOCK_ID = re.compile(rf"(?:^|[ \t])\^({ID})[ \t]*$")
-_ITEM = re.compile(r"([ \t]*)[-*+](?:[ \t]+(?=\S)|$)")
-_INNER = re.compile(r"[ \t]+[-*+][ \t]+(?=\S)")
+_ITEM = re.compile(r"([ \t]*)(?:[-*+](?:[ \t]+(?=\S)|$)|\d{1,3}[.)][ \t]+(?=\S))")
+_INNER = re.compile(r"[ \t]+(?:[-*+]|\d{1,3}[.)])[ \t]+(?=\S)")
 _TITLE = re.compile(r"#[ \t]+(.+?)[ \t]*#*[ \t]*$")
 _HOOK = re.compile(r"When to look:[ \t]*(.*)$", re.IGNORECASE)
 _MARK = re.compile(r"<!-- nightclaw ([0-9a-f]{12})\b.*-->[ \t]*$")

@@ -23,10 +23,14 @@ class Picture:
     repo: str | None
 
 
+def is_name(name: str) -> bool:
+    """A topic can be called so."""
+    return name == kinds.slug(name)
+
+
 def check_name(name: str) -> None:
-    wanted = kinds.slug(name)
-    if name != wanted:
-        raise Unusable(f"{name}.md is no name of a topic", f"rename it to {wanted}.md")
+    if not is_name(name):
+        raise Unusable(f"{name}.md is no name of a topic", f"rename it to {kinds.slug(name)}.md")
 
 
 def picture_of(

@@ -20,7 +20,7 @@ from nightclaw.memory import disk, edits, markdown
 from nightclaw.memory.disk import Held, Overtaken, Sign, Unusable
 from nightclaw.memory.index_file import IndexFile
 from nightclaw.memory.markdown import Fault, Parsed
-from nightclaw.memory.pages import Picture, check_name, fates_of, head_differs, picture_of, take_head
+from nightclaw.memory.pages import Picture, check_name, fates_of, head_differs, is_name, picture_of, take_head
 from nightclaw.store import topics
 from nightclaw.store.db import Connection, Store
 
@@ -220,7 +220,7 @@ class MemoryFiles:
         for name, since in list(self._gone.items()):
             if self._clock.monotonic() - since > _TOLD_FOR_S:
                 del self._gone[name]
-                self._tell(name)
+                self._tell_gone()
 
     # One page
 
@@ -231,6 +231,13 @@ class MemoryFiles:
         """Bring a page's rows and its file together; what cannot be done now stays dirty or is told."""
         path, faults = self._path(name), list[Fault]()
         self._dirty.discard(name)
+        if disk.sign_of(path) is None:
+            self._kept_faults.pop(name, None)
+            if not is_name(name):  # it was renamed, as told
+                self._seen.pop(name, None)
+                self._faults.pop(name, None)
+                self._tell(name)
+                return
         try:
             check_name(name)
             held = await asyncio.to_thread(disk.read, path)
@@ -295,6 +302,7 @@ class MemoryFiles:
             return
         if (held is None and was_there) or (held is not None and not held.text.strip()):
             self._gone[name] = self._clock.monotonic()
+            self._tell_gone()
         if held is None or held.text != text:
             held = await asyncio.to_thread(disk.write, path, text, held)
         self._seen[name] = held.sign
@@ -335,10 +343,13 @@ class MemoryFiles:
             where = f"memory/{file}" + (f" line {first.line}" if first.line else "")
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
             self._problems.set(f"memory.{name}", f"{where}: {first.said}{more}", first.remedy)
-        elif name in self._gone:
-            said = f"memory/{file} was gone or empty; it was written anew, nothing is forgotten"
-            self._problems.set(
-                f"memory.{name}", said, "to forget, remove bullets or use `clawctl memory forget`"
-            )
         else:
             self._problems.set(f"memory.{name}", None)
+
+    def _tell_gone(self) -> None:
+        """One problem for all files that came back lately."""
+        first, *more = sorted(self._gone) or [""]
+        were = f" and {len(more)} more were" if more else " was"
+        said = f"memory/topics/{first}.md{were} gone or empty; written anew, nothing is forgotten"
+        remedy = "to forget, remove bullets or use `clawctl memory forget`"
+        self._problems.set("memory.*", said if first else None, remedy)

@@ -7,7 +7,6 @@ that may be recalled (candidate and active) stand in `memory_fts`, kept in the s
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -15,6 +14,7 @@ from sqlalchemy import Connection
 
 from nightclaw.core.errors import Invalid, InvalidTransition, NotFound, Refused
 from nightclaw.core.ids import new_id
+from nightclaw.core.plain import is_letter
 from nightclaw.core.secrets import secret_in
 from nightclaw.core.states import MemoryState, before
 from nightclaw.core.trust import Trust
@@ -26,7 +26,6 @@ KINDS = frozenset({"user", "feedback", "project", "reference", "procedure"})
 MAKERS = frozenset({"owner", "remember", "dream", "edit", "import"})
 LONGEST = 2_000
 LIVE = (MemoryState.CANDIDATE, MemoryState.ACTIVE)
-_TOPIC = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _INSERT_FTS = "INSERT INTO memory_fts (rowid, text, previous, next, date) VALUES (?, ?, ?, '', ?)"
 
 
@@ -265,7 +264,7 @@ def _checked(conn: Connection, new: NewMemory, now: int) -> NewMemory:
         raise Invalid(f"a memory has at most {LONGEST} characters", "say it shorter, one fact a memory")
     if new.kind not in KINDS or new.made_by not in MAKERS or new.state not in LIVE:
         raise Invalid(f"no memory is of the kind {new.kind!r}, made by {new.made_by!r}, {new.state!r}")
-    if not _TOPIC.fullmatch(new.topic):
+    if not _is_topic(new.topic):
         raise Invalid(f"{new.topic!r} is not the name of a topic", "use small letters, digits and -")
     if new.private and new.repo is None and new.trust is not Trust.OWNER:
         raise Invalid("what is private needs its repository")
@@ -281,6 +280,12 @@ def _checked(conn: Connection, new: NewMemory, now: int) -> NewMemory:
     if new.supersedes is not None:
         _may_replace(_have(conn, new.supersedes), new.trust, new.private, new.repo)
     return replace(new, text=text)
+
+
+def _is_topic(name: str) -> bool:
+    """`memory.kinds.slug` makes such names."""
+    is_plain = all(c == "-" or (is_letter(c) and not "A" <= c <= "Z") for c in name)
+    return is_plain and 0 < len(name) <= 64 and not name.startswith("-")
 
 
 def _tell_added(
