@@ -87,9 +87,9 @@ async def test_pages_are_newest_first_without_gap_or_repeat(api: Api) -> None:
         after = f"&after={page['next']}"
     assert seen == made[::-1]
     assert await ids(api, "/v1/memories?topic=t1") == made[1::2][::-1]
-    await api.http.delete(f"/v1/memories/{made[0]}")
-    assert await ids(api, "/v1/memories?state=retired") == [made[0]]
-    assert made[0] not in await ids(api, "/v1/memories?state=active")
+    await api.http.delete(f"/v1/memories/{made[-1]}")
+    assert await ids(api, "/v1/memories?state=retired") == [made[-1]]
+    assert made[-1] not in await ids(api, "/v1/memories?state=active")
 
 
 async def test_a_change_is_a_newer_version_with_its_history(api: Api) -> None:
