@@ -7,34 +7,33 @@ moment. What is pasted (fences, quotes, long texts) is not the owner's word, and
 import re
 from dataclasses import dataclass
 
-from nightclaw.memory import keys, values
+from nightclaw.memory import keys, pasted, standing, values
 
-LONGEST = 600
-_OWN_WORDS, _PASTED = 1_500, 20_000
-_FENCE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)", re.DOTALL)
-_QUOTE = re.compile(r"(?m)^[ \t]*(?:>|\||\$ |# |\+\+\+|---|@@).*$")
+LONGEST, MOST = 600, 8
+_OWN_WORDS = 1_500
+_FOR_LATER = r"(?: (?:for|to) (?:later|next time|the future|me|you|self|yourself|myself)){0,2}"
 _KEEP = re.compile(
-    r"(?is)^(?:please |also |and |ok(?:ay)?,? |hey,? )*(?:remember|note|keep in mind|bear in mind|don['’]?t forget"
-    r"|do not forget|for (?:the record|future reference)|fyi|make a note|note to self|save this|remember this)\b"
-    r"(?: (?:that|this))?\s*[:,—–-]?\s+(?P<said>.+)$"
+    r"(?is)^(?:(?:remember|note|keep in mind|bear in mind|be aware|memori[sz]e|don['’]?t forget|do not forget"
+    r"|(?:for|as) (?:the record|(?:the )?next time|future reference)|fyi|(?:make|take) a note|for your notes"
+    rf"|psa|(?:add|save|commit) (?:(?:this|it) )?to (?:your |my )?(?:notes|memory)){_FOR_LATER}|(?:save|store"
+    r"|keep|write|note|put|learn|record) (?:this|that|it|the following)(?: (?:down|in mind|(?:in|into"
+    rf"|to) (?:your |my )?(?:memory|notes)))?{_FOR_LATER}(?=\s*[:,]))(?![\w'’-])(?: (?:that"
+    r"|this))?\s*[:,—–-]?\s+(?P<said>.+)$"
 )
 _TO_DO = re.compile(r"(?i)^(?:to|me to|when|how|why|what|if you|whether|about|the (?:time|day) when)\b")
 _FROM_NOW = re.compile(
-    r"(?i)^(?:please |and |ok(?:ay)?,? |so )*(?:from now on|from here on|going forward|in (?:the )?future|henceforth"
-    r"|as a rule|by default)\b[,:]?\s+(?P<said>.+)$"
-    r"|^(?P<same>.+?),?\s+(?:from now on|going forward|in (?:the )?future)[.!]?$"
-)
-_TASTE = re.compile(
-    r"(?i)^(?:please |and |also |btw,? |by the way,? |actually,? )*(?P<said>(?:i (?:prefer|(?:always|never|usually"
-    r"|generally) \w+|(?:really |strongly )?(?:hate|dislike|love)|(?:do not|don['’]?t) (?:like|want you to|ever)"
-    r"|like (?:my|to|when|it when)|want you to (?:always|never)|work (?:at|as|for|from)|live in)"
-    r"|my (?:name|pronouns|time ?zone|email|editor|shell|title|role|team|manager|birthday)\b.{0,40}? (?:is|are)"
-    r"|call me|(?:please )?(?:always|never(?! ?mind)) \w+)\b.*)$"
+    r"(?i)^(?:please |and |ok(?:ay)?,? |so )*(?:from now on|from here on|going forward|in (?:the )?future"
+    r"|henceforth|as a rule|by default)\b[,:]?\s+(?P<said>(?!we (?:could|should|might|may|can)\b|\w+s (?:of"
+    r"|will|is|are|it|this)\b).+)$|^(?P<same>(?!there\b|i['’]ll\b|i will\b"
+    r"|(?:\w+ ){1,3}will\b).+?),?\s+(?:from now on|from here on|going forward|in (?:the )?future"
+    r"|by default)[.!]?$"
 )
 _WRONG = re.compile(
-    r"(?i)^(?:no|nope|nah|wrong|incorrect|not quite|not right|that(?:['’]s| is| was) (?:wrong|incorrect"
-    r"|not (?:right|true|correct|it))|you(?:['’]re| are) wrong|correction|(?P<weak>actually|sorry)|i (?:meant|said))\b"
-    r"(?:\s*[,.:;!—–-]+\s*|\s+)(?P<said>.+)$"
+    r"(?i)^(?:no(?: no)?(?=\s*[,.:;!—–]|\s+(?:i|we|it|the|that|use|you|our|my|he|she|they|do|don['’]?t|its"
+    r"|it['’]s)\b)|nope|nah|wrong|incorrect|not quite|not right|that(?:['’]s| is| was) (?:wrong|incorrect"
+    r"|not (?:right|true|correct|it))|you(?:['’]re| are) wrong|correction|(?P<weak>actually|sorry)|wrong again"
+    r"|that(?:['’]s| is) (?:outdated|old|stale|not how we \w+ it)|you(?:['’]re| are) (?:mixing"
+    r"|confusing) [\w ]{2,20}|i (?:meant|said))\b(?:\s*[,.:;!—–-]+\s*|\s+)(?P<said>.+)$"
 )
 _MARKED = re.compile(
     r"(?i)^(?:(?:oh,? )?(?:no|nope|nah|wrong|incorrect|correction|that(?:['’]s| is| was) (?:wrong|incorrect"
@@ -43,22 +42,28 @@ _MARKED = re.compile(
 _NOT_BUT = re.compile(r"(?i)^(?P<a>.+?)\bnot (?P<old>[^,.;]{1,60}?),? but (?P<new>[^,.;]{1,80})[.!]?$")
 _BARE = re.compile(r"(?i)^not [^,.;]{1,60}?,? but (?P<new>[^,.;]{1,80})[.!]?$")
 _NOT_LAST = re.compile(r"(?i)^(?P<said>.+?),? (?:and )?not (?P<old>[^,.;]{1,60})[.!]?$")
+_ISNT = re.compile(
+    r"(?i)^(?P<a>.+?) (?:is not|isn['’]t|are not|aren['’]t|is no longer) [^,;]{1,60}?(?: any ?more"
+    r"| any longer)?[,;] (?:it['’]s|it is|they['’]re|but) (?P<new>[^,;]{1,80}?)[.!]?$"
+)
+_SPELLED = re.compile(
+    r"(?i)^(?:it|that)(?:['’]s| is) (?:spelled|spelt|called|pronounced|written) [^,.;]{2,40}"
+)
 _PRONOUN = re.compile(
     r"(?i)^(?:it|that|this|they|he|she|these|those)(?:['’]s|['’]re| is| are| was| should be)?\s+"
 )
 _PASSING = re.compile(
-    r"(?i)^(?:let|lets|let['’]s|can|could|would|will|do(?:n['’]?t| not)?|please|go|stop|wait|thanks?|thank you|just|try"
-    r"|run|show|check|look|open|close|give|tell|continue|proceed|keep going|never ?mind|forget it|i(?:['’]ll| will"
-    r"| think|['’]m not| guess| need| want| have| was| just)|we(?:['’]ll| will| can| should)|you(?:['’]?re| can| should"
-    r"|['’]ll)?|not? (?:now|yet)|problem|worries|idea|need|rush|one|thing|way|more|longer|other|further)\b"
+    r"(?i)^(?:let|lets|let['’]s|can|could|would|will|do(?:n['’]?t| not)?|please|go|stop|wait|thanks?|thank you"
+    r"|just|try|run|show|check|look|open|close|give|tell|continue|proceed|keep going|never ?mind|forget it"
+    r"|i(?:['’]ll| will| think|['’]m not| guess| need| want| have| was| just)|we(?:['’]ll| will| can| should)"
+    r"|you(?:['’]?re| can| should|['’]ll)?|not? (?:now|yet)|problem|worries|idea|need|rush|one|thing|way|more"
+    r"|longer|other|further)\b"
 )
 _UNSURE = re.compile(
     r"(?i)^(?:sure|yet|really|certain|clear|now|quite|that|so|a |the (?:other|first|last|same))"
 )
-_STATES = re.compile(
-    r"(?i)\b(?:is|are|was|were|has|have|uses?|lives?|listens?|runs?|needs?|must|should|belongs?|means|goes|works"
-    r"|starts?|ends?|equals?|deploys?|owns?|wants?|named|called|moved to)\b|['’](?:s|re)\b"
-)
+_SHORT = re.compile(r"(?i)(?:^|[\s(])(?:e\.g|i\.e|etc|vs|resp|approx|no|mr|mrs|ms|dr|st)\.$")
+_PAIRED = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*”")
 _LASTING = re.compile(
     r"(?i)^(?:always|never|use|prefer|avoid|call|name|write|keep|put|say|spell|format|indent|sign)\b"
 )
@@ -75,45 +80,81 @@ class Learned:
 
 
 def learned_of(text: str, before: str = "") -> list[Learned]:
-    """What an owner's message asks to keep, at most three things. before: what the assistant said last."""
-    if len(text) > _PASTED:
+    """What an owner's message asks to keep, in a few things. before: what the assistant said last."""
+    lines = pasted.own_lines(text)
+    items = [line[2:] for line in lines if line.startswith("- ")]
+    own = "\n".join(line for line in lines if not line.startswith("- ")).strip()
+    if len(own) > 3 * _OWN_WORDS:
         return []
-    own = _QUOTE.sub("", _FENCE.sub("", text)).strip()
-    if not own or len(own) > 3 * _OWN_WORDS:
-        return []
-    whole = _KEEP.match(own)
-    if (
-        whole
-        and not own.endswith("?")
-        and not _TO_DO.match(whole["said"])
-        and len(whole["said"]) <= _OWN_WORDS
-    ):
-        return [Learned(_tidy(whole["said"]), "explicit")]
-    found, is_marked = list[Learned](), False
-    for sentence in keys.sentences(own[:_OWN_WORDS]):
+    found = [Learned(_tidy(item), "explicit") for item in items if _is_told(item)]
+    whole = _whole(own)
+    sentences = [] if whole else _sentences(own[:_OWN_WORDS])
+    if whole:
+        found.append(Learned(_tidy(whole), "explicit"))
+    is_marked = False
+    for sentence in sentences:
         one = _of_sentence(sentence, before, is_marked=is_marked)
         is_marked = _MARKED.match(sentence) is not None
-        if one is not None and one.text and len(one.text) <= LONGEST and one not in found:
+        if one is not None and one not in found:
             found.append(one)
-    return found[:3]
+    return [one for one in found if one.text and len(one.text) <= LONGEST][:MOST]
+
+
+def _whole(own: str) -> str | None:
+    """What a message says that is all one thing to remember."""
+    told = _KEEP.match(standing.bare(own))
+    first, *more = _sentences(own) or [""]
+    if not told or not more or any(standing.is_request(s) for s in more) or pasted.is_reported(own):
+        return None
+    return told["said"] if _is_told(told["said"]) and _of_sentence(first, "", is_marked=False) else None
+
+
+def _is_told(said: str) -> bool:
+    """Words that can be kept for having been asked to be: a statement, not a thing to do, to wonder or to look at."""
+    is_cut = (
+        said.endswith((":", "?")) or pasted.PASSAGE in said or len(said.split()) < 2 or len(said) > _OWN_WORDS
+    )
+    return (
+        not is_cut
+        and not _TO_DO.match(said)
+        and not pasted.is_reported(said)
+        and not standing.is_passing(said)
+    )
 
 
 def _of_sentence(sentence: str, before: str, *, is_marked: bool) -> Learned | None:
     """is_marked: the sentence before it said no more than that something is wrong."""
-    if sentence.endswith("?"):
+    sentence = standing.polite(sentence)
+    if sentence.endswith("?") or pasted.PASSAGE in sentence or pasted.is_reported(sentence):
         return None
-    kept = _KEEP.match(sentence)
+    said = standing.bare(sentence)
+    kept = _KEEP.match(said)
     if kept:
-        return None if _TO_DO.match(kept["said"]) else Learned(_tidy(kept["said"]), "explicit")
-    ruled = _FROM_NOW.match(sentence)
-    if ruled and (said := ruled["said"] or ruled["same"]) and not _PRONOUN.match(said):
-        return Learned(_tidy(said), "explicit")
-    corrected = _corrected(sentence, before, is_marked=is_marked)
+        is_weak = said.lower().startswith(("note", "fyi", "psa", "be aware"))
+        is_told = _is_told(kept["said"]) and not (is_weak and standing.points_away(kept["said"]))
+        is_told = is_told and (not is_weak or ":" in said[: kept.start("said")] or _states(kept["said"]))
+        return Learned(_tidy(kept["said"]), "explicit") if is_told else None
+    late = standing.asked_late(said)
+    if late is not None and _is_told(late):
+        return Learned(_tidy(late), "explicit")
+    plain = pasted.unquoted(said)
+    ruled = _FROM_NOW.match(plain)
+    if ruled and (said_ := ruled["said"] or ruled["same"]) and not _PRONOUN.match(said_):
+        if not standing.is_passing(said_) and not _PRONOUN.match(said_):
+            return Learned(_tidy(said_ if plain == said else said), "explicit")
+        return None
+    corrected = _corrected(said, before, is_marked=is_marked)
     if corrected is not None:
         is_borrowed = corrected.rstrip(". ") not in sentence
         return Learned(_tidy(corrected), "correction", is_borrowed and not _NOT_BUT.match(sentence))
-    liked = _TASTE.match(sentence)
-    return Learned(_tidy(liked["said"]), "explicit") if liked else None
+    told = standing.informed(plain) or plain
+    if standing.rule_of(told) is not None:
+        return Learned(_tidy(said if plain != said else told), "explicit")
+    return Learned(_tidy(told), "explicit") if told is not plain and standing.STATES.search(told) else None
+
+
+def _states(said: str) -> bool:
+    return standing.STATES.search(said) is not None or standing.rule_of(said) is not None
 
 
 def _corrected(sentence: str, before: str, *, is_marked: bool) -> str | None:
@@ -125,18 +166,25 @@ def _corrected(sentence: str, before: str, *, is_marked: bool) -> str | None:
     turned, last, bare = _NOT_BUT.match(said), _NOT_LAST.match(said), _BARE.match(said)
     if bare:
         said = f"it's {bare['new']}"
-    elif turned and _STATES.search(turned["a"]):
+    elif turned and standing.STATES.search(turned["a"]):
         said = f"{turned['a']}{turned['new']}"
-    elif last and _STATES.search(last["said"]) and not _UNSURE.match(last["old"]):
+    elif last and standing.STATES.search(last["said"]) and not _UNSURE.match(last["old"]):
         said = last["said"]
     elif not opened and not is_marked:
         return None  # nothing says that it corrects
-    if _PASSING.match(said):
+    isnt = _ISNT.match(said)
+    if isnt:
+        said = f"{isnt['a']} is {isnt['new']}"
+    if _PASSING.match(said) or ((opened or is_marked) and standing.is_passing(said)):
         return None
+    if _SPELLED.match(said):
+        return said
     if _PRONOUN.match(said):
         return _in_place(said, before)
+    if standing.points_away(said) or standing.is_passing(said):
+        return None
     is_weak = not is_marked and (opened is None or bool(opened["weak"]))
-    lasts = keys.fact_of(said) is not None or _LASTING.match(said) or (not is_weak and _STATES.search(said))
+    lasts = keys.fact_of(said) is not None or _LASTING.match(said) or (not is_weak and _states(said))
     return said if lasts and len(said.split()) >= 2 else None
 
 
@@ -154,6 +202,19 @@ def _in_place(said: str, before: str) -> str | None:
     return None
 
 
+def _sentences(own: str) -> list[str]:
+    """Its sentences; a short form ("e.g.") ends none."""
+    out = list[str]()
+    for part in keys.sentences(own):
+        if out and _SHORT.search(out[-1]):
+            out[-1] = f"{out[-1]} {part}"
+        else:
+            out.append(part)
+    return out
+
+
 def _tidy(said: str) -> str:
-    text = " ".join(said.split()).strip(" \"'“”")
+    text = " ".join(said.split())
+    if _PAIRED.fullmatch(text):
+        text = text[1:-1].strip()
     return text[:1].upper() + text[1:]

@@ -103,7 +103,7 @@ async def test_facts_said_in_passing_are_kept_with_their_source(home: Night) -> 
     await home.dream()
     found = {m.text: m.sources for m in await home.rows("active")}
     assert found == {
-        "By the way, we moved staging to port 9090.": (cursor,),
+        "We moved staging to port 9090.": (cursor,),
         "Never deploy billing on a Friday.": (wish,),
     }
 

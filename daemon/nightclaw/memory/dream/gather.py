@@ -36,10 +36,13 @@ def sayings(said: Observation) -> Iterator[tuple[str, str]]:
 
 
 def own_words(said: Observation) -> str:
-    """What is left of a message without what was pasted into it: fences, output, logs, code."""
-    text = re.sub(r"```.*?(?:```|\Z)", " ", said.text, flags=re.DOTALL)
+    """What is left of a message without what was pasted into it or quoted: fences, output, logs, code, mails."""
+    if said.role == "owner":
+        text = pasted.unquoted(pasted.own_part(said.text))
+    else:
+        text = re.sub(r"```.*?(?:```|\Z)", " ", said.text, flags=re.DOTALL)
     lines = [line for line in text.splitlines() if refusal(line, said.trust) in (None, TOO_LITTLE, NO_WORDS)]
-    return " ".join(" ".join(lines).split())
+    return " ".join(" ".join(line for line in lines if not standing.is_command(line)).split())
 
 
 def _kept(sentence: str, said: Observation) -> str | None:

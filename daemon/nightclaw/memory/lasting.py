@@ -1,0 +1,226 @@
+"""The ways in which people state something that lasts, each with a name: word lists, and patterns made of them. Pure.
+
+A pattern is tried on a sentence without its opening ("please", "by the way"), in any case of letters. `standing` says
+which sentences may come here at all: nothing that asks, wonders, points at what lies before the speaker, or passes.
+"""
+
+import re
+
+
+def one_of(words: str) -> str:
+    """A pattern of words parted by spaces; `_` stands for a space in one, the rest as in a pattern."""
+    return f"(?:{'|'.join(w.replace('_', ' ') for w in words.split())})"
+
+
+PAST = r"(?:\w*[^e\W]ed|seen|heard|been|had|thought|knew|known|said|gone|got)"
+PEOPLE = one_of(
+    """owner lead manager maintainer contact reviewer approver admin(?:istrator)? designer boss ceo cto dba architect captain
+    director editor accountant lawyer client customer person one_who one_to_ask on[-_]call responsible in_charge expert
+    founder"""
+)
+_NOT_DONE = one_of(  # "never mind", "always nice": not what somebody is told to do
+    rf"""{PAST} the a an here there glad up in on at to see hear give_up nice good great fun funny bad hard easy fine sure
+    happy better worth mind again ever works? fails? crashes \w+ing"""
+)
+_DO = rf"(?!{_NOT_DONE}\b)\w+"
+_ANY = (  # a thing of a kind, not a certain one
+    r"(?!(?:the|a|an|yet|now|it|me|again|please|at|on|to|any|anything|something|nothing|everything)\b)[\w'’`./<-]+"
+)
+_HOW = one_of(  # what one is told how to do, rather than told to do
+    """name sign treat put write format prefix suffix wrap sort order store spell quote tag label title group align
+    capitali[sz]e express use answer speak talk reply explain log document encode indent escape round number pin keep call
+    address close commit structure phrase end start open squash merge cite link translate render print abbreviate"""
+)
+_HABITS = one_of(
+    """use run deploy ship release host store keep log write format lint test merge squash rebase branch tag name call
+    follow build pin review sign support target rely prefer avoid document cache serve manage track bill charge back_up work
+    code mock develop version encrypt speak allow require treat measure count_on publish import put go_with stick_to
+    stick_with only do"""
+)
+_MIND = "know|have|need|want|care|see|understand|get|think|mind|do|go"
+_TASTE = one_of(
+    r"""prefer rather_have rather_see rather_use rather_get rather_not_have rather_not_use rather_not_see rather_you
+    rather_keep rather_work rather_be hate dislike detest love like can['’]t_stand cannot_stand care_about care_a_lot_about
+    always_want only_want never_want expect_you_to want_you_to_always want_you_to_never want_to_be_asked want_to_be_told
+    want_to_be_informed want_to_be_notified want_to_be_warned (?:do_not|don['’]t)_(?:ever_)?(?:like|want)"""
+)
+_ERRANDS = "fix|merge|revert|wait|look|try|test|postpone|close|leave|skip|have|meet|go for|take|do|keep|stop|stay|start|finish|see|push|help"
+_MINE = one_of(
+    r"""(?:first_|last_|full_|nick|user)?names? pronouns time_?zone e-?mail editor shell terminal title role team manager
+    boss birthday wife husband partner spouse son daughter kids? children mother father brother sister dog accountant lawyer
+    doctor colleague assistant keyboard layout phone laptop machine computer os language locale handle address company
+    employer office (?:working_|work_|office_)?hours policy convention style rule preferences? stack calendar budget hobby
+    country city account diet allergy job profession stand-?up branch_prefix default_\w+ preferred_\w+ favou?rite_\w+"""
+)
+_AM = one_of(
+    r"""allergic vegan vegetarian colou?r[-_]?blind left[-_]handed deaf dyslexic based responsible from married
+    on_(?:vacation|holiday|leave|parental_leave|call) (?:away|off|out_of_office)_(?!to\b)"""
+)
+_NO_TRADE = r"(?!(?:bit|little|few|lot|(?:\w+ )?fan|mix|mess|idiot|moron)\b)"
+_EVENTS = one_of(
+    """commit change fix release pr pull_request push merge deploy(?:ment)? build run session answer reply file function
+    test feature bugfix migration endpoint module task step"""
+)
+_TIMES = one_of(
+    r"""on_(?:mon|tues|wednes|thurs|fri|satur|sun)days on_weekends on_weekdays
+    (?:every|each)_(?:other_|second_)?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|day|week|month|quarter|night|morning|evening)
+    (?:every|each)_hour every_\d+_(?:days|weeks|hours|minutes|months)"""
+)
+_HOMES = one_of(
+    """repos?(?:itor(?:y|ies))? projects? code_?base teams? company monorepo workspace org(?:ani[sz]ation)? apps? products?
+    services tools docs"""
+)
+_OURS = rf"(?:this|our|my|the whole|all|all our|all my) {_HOMES}"
+_SEARCHES = "fix|run|find|check|look|show|add|create|make|open|rename|remove|delete|search|list|there|you|i"
+_TELLS = r"(?!(?:i|it|the|my|they|he|she|there|we|nothing|everything|something|\w+ \w+ed)\b)"  # a story, no instruction
+_NO_SUBJECT = "it|this|that|there|here|what|which|he|she|they|you|i"
+_NOT = r"(?:do not|don['’]t)"
+_IDLE = one_of(
+    r"""worry care bother mind panic hesitate forget know think see get\b understand do\b be\b stop wait asking give quit
+    there here"""
+)
+_WE = r"^(?:here,? )?we"
+_TEAM = r"^(?:we|the team)(?:['’]ve| have| has)? (?:now |just |finally )?"
+_CHOSE = r"(?:decided|agreed|settled|standardi[sz]ed|committed)"
+_CERTAIN = r"(?!(?:the|these|those)\b)"
+
+_PATTERNS: dict[str, tuple[str, ...]] = {
+    "policy": (
+        r"\b(?:it['’]s|it is|that['’]s|that is|this is) (?:my|our|the) (?:policy|rule|convention|preference|standard|law|habit)\b",
+        r"\b(?:our|my|the) (?:[\w-]+ )?(?:convention|policy|rule|standard|practice|guideline) (?:is|here|for|says|:)",
+        r"\bmake (?:it|that|this) (?:a|your|our) (?:rule|habit|point|practice)\b",
+        r"\blet['’]?s (?:agree|settle) on\b",
+        r"\b(?:as a (?:general )?rule|by convention|without exceptions?|at all times|every single time)\b",
+        r", every time[.!]?$|[,.] ?(?:always|ever)[.!]?$",
+        r"\bthat['’]s how (?:i|we) (?:like|do|want)\b|\bit(?:['’]s| is) important to me that\b",
+    ),
+    "always": (
+        rf"^(?:you (?:can|may|should|must|have to|need to) )?(?:always|never(?: ever)?) {_DO}",
+        rf"^{_NOT} ever (?!give up|quit|stop)\w+",
+        rf"[,;.] (?:and |but |so |please )*(?:always|never|{_NOT} ever) {_DO}",
+        r"\b(?:must|may|should|shall|can) never (?:be|show|leave|go|appear|contain|touch|reach|run|use|end up)\b",
+    ),
+    "whenever": (
+        rf"^(?:whenever|every time|each time|any ?time) (?:(?:you|we)\b.{{8,}}|[^,]{{3,80}}, {_TELLS}.{{6,}})",
+        r"^(?:for )?next time,? (?!i\b|we\b).{8,}",
+        rf"^when (?:you|i|we) (?!{PAST}\b)\w+ {_ANY}.{{0,60}}?, {_TELLS}.{{6,}}",
+        r"^when (?:in doubt|unsure)\b.{6,}",
+        rf"\b(?:every|each|any) (?:new )?(?:[\w-]+ )?{_EVENTS} (?:you|we|i) (?!{PAST})\w+",
+        rf"^(?!.*\bi\b).{{6,}} (?:before|after|with|for|in|on) (?:every|each) (?:[\w-]+ )?{_EVENTS}\b",
+    ),
+    "we": (
+        rf"{_WE} (?:(?:all|also|only|always|usually|normally|generally|typically|never|still|mostly|no longer|{_NOT}|['’]?ve always) )*{_HABITS}\b",
+        rf"{_WE} (?:(?:always|never|only|no longer) \w+|{_NOT} (?!(?:{_MIND})\b)\w+)",
+        r"^we(?:['’]re| are) (?:on|using|going with|moving to|standardi[sz]ing on|an?|both|all in) ",
+        r"^we(?:['’]ve| have) been (?:on|using) .* since\b",
+    ),
+    "decided": (
+        rf"^(?:we|the team|management|i)(?:['’]ve| have| has)? (?:now |just |finally |all )?{_CHOSE}"
+        rf" (?!nothing|that (?:this|it)\b|to (?:{_ERRANDS})\b)",
+        rf"{_TEAM}(?:switched|migrated|moved|upgraded|replaced|chosen|chose|picked|renamed)\b"
+        r"(?=.{0,60}\b(?:to|from|for|with|over|off|as|on|since)\b)",
+        rf"{_TEAM}(?:adopted|dropped|abandoned|retired) (?!the\b|an?\b)\w+",
+        r"^(?:decision|decided|agreed): ?\w+|, (?:decided|agreed)[.!]?$",
+    ),
+    "prefer": (
+        rf"^i(?:['’]d| would)? (?!(?<=d )(?:love|like|hate)\b)(?:(?:always|really|strongly|generally|usually|much|still) )*{_TASTE}\b"
+        rf" (?:you )?(?!(?:how|when|where|the|your|better|doing|merge conflicts|to (?:{_ERRANDS}))\b)\w+",
+    ),
+    "about me": (
+        rf"^my (?:[\w'’-]+ ){{0,2}}?{_MINE}\b(?: [\w'’-]+){{0,5}}? (?:is|are|was born|has|have|works?|starts?|ends?)\b"
+        r"(?! (?:so|too|very|really|just|not feeling)\b)",
+        r"^call me (?!(?:later|when|back|if)\b)\w+",
+        r"^i (?:live (?:in|at|near)|speak|only speak|only work|work (?:only|as|at|for|from|in|remote|part[- ]time|mon|tue|wed|thu|fri|\d))\b",
+        rf"^i (?:usually|normally|typically|mostly) (?!don['’]t)\w+ {_ANY}",
+        rf"^i(?:['’]m| am) (?:an? {_NO_TRADE}\w+|{_AM}|the (?:[\w-]+ ){{0,2}}?{PEOPLE})\b",
+        r"^i (?:only |mostly |exclusively )?(?:use|do everything (?:with|in)|write everything in)"
+        r" (?!(?:it|the|this|that|them|\w+ to|a (?:[\w-]+ )?here)\b)\w+",
+    ),
+    "person": (
+        r"^(?-i:[A-Z])[\w'’-]+ (?:took over (?!from\b)|joined the|left the (?:company|team|project)|replaces|succeeds|owns|maintains"
+        r"|runs the|reports to)",
+        r"^(?-i:[A-Z])[\w'’-]+ is (?:on|away|back|out|off) (?:\w+ )*?(?:leave|vacation|holiday|until|till|from|all|in)\b",
+    ),
+    "who": (
+        r"^(?:nobody|no one|everyone|everybody) (?:may|should|must|can|is allowed to|is not allowed to|\w+s) (?!my\b|me\b)\w+",
+        r"^only (?:i|(?:the )?[\w-]+s|(?-i:[A-Z])\w+) (?:may|can|should|must|merges?|push(?:es)?|deploys?|approves?|releases?)\b",
+    ),
+    "ask first": (
+        r"^(?:always )?(?:ask|check with|tell|consult)(?: me)?(?: first)? (?:before|for (?:permission|approval) before) (?:you )?\w+",
+        r"\b(?:ask|check with|tell) (?:me|him|her|\w+) (?:first )?before (?:any|you|\w+ing\b)",
+    ),
+    "don't": (
+        rf"^(?:{_NOT}|stop(?= \w+ing\b)|avoid) (?!{_IDLE})[\w-]+ {_ANY}",
+        rf"^{_NOT} (?:wake|call|ping|disturb|notify|mail) me (?:before|after|between|on|at|for|about|unless|during)\b",
+        rf"^{_NOT} \w+ (?:the|a|an) [^,;]{{2,60}}? (?:in|for|on) [a-z]+s\b",
+        rf"^{_NOT} \w+ (?:the|a|an) [^,;]{{2,60}}?[,;] (?:it|they)(?:['’]s| is|['’]re| are) \w+(?:ed|en) ",
+    ),
+    "no": (
+        r"^no (?:[\w-]+ ){1,8}please[.!]?$|, no [^,]{3,60} please[.!]?$|^no (?:[\w-]+ ){1,5}without \w+",
+    ),
+    "choose": (
+        r"^(?:use|prefer|choose|favou?r) (?!(?:the|an?|port|version|option|number)\b|\d)[^,]{1,60}?"
+        r"(?:,? not |,? instead of | over |,? rather than )\S",
+        r"^keep [^,]{3,50}, not |^(?:prefer|favou?r) (?!the\b|an?\b)\w+",
+    ),
+    "how": (
+        rf"^{_HOW} (?!(?:the|an?|my|your|port|version|option)\b|\d)(?:(?:only|new|all|stale|long|short|public|private) )?[\w-]*[^\W\d]s"
+        r" (?:after|with|as|under|in|like|only|by|using|via|on|before|at|without|through|next to) \S",
+        r"^(?:write|speak|answer|talk|reply|explain) (?:to me |with me )?(?:in )?(?!it\b)\w+ (?:with|to) me\b",
+        r"^use the (?:imperative|metric|same style|[\w-]+ (?:mood|tense|style|format)) in\b",
+    ),
+    "scope": (
+        r"\bin (?:everything|any new|every new|each new)\b|\bfor (?:any|every|each|all) (?:new|our|my|future)\b",
+        r"\b(?:into|to|for|in|on) (?:each|every|any|all) new\b|(?<!from )\beverywhere[.!]?$",
+        r"^(?:keep|write|make|give|format|answer|reply|use) .{0,30}\byour (?:answers?|replies|responses|explanations|summaries|messages"
+        r"|commits?|commit messages)\b",
+        r"^answer (?:me )?in \w+ even\b",
+    ),
+    "norm": (
+        r"^(?:all|every|each|any|no) (?!(?:done|good|set|of|idea)\b)[\w-]+ .{0,60}?\b(?:must|shall|may|has to|have to|needs? to)\b",
+        r"^(?!(?:the|a|an|it|i|you|there|we|all|every)\b)[\w-]+(?: [\w-]+){0,2} (?:must|may|shall)(?: not| never|n['’]t)?"
+        r" be \w+(?:ed|en|n|t)\b.{4,}",
+        rf"^{_CERTAIN}[\w-]+(?: [\w-]+)?s (?:need|require|must have) (?:\d+|two|three|an?|at least) \w+",
+        rf"^{_CERTAIN}[\w-]+(?: [\w-]+)?s (?:belong|go|live|stay|come) (?:in|under|into|to|before|after|next to|behind|first|last|through|via)\b",
+        rf"^(?:no need|you {_NOT} (?:have|need)) to \w+ .*\b(?:every|each|always|at the end|your (?:answers?|replies))\b",
+    ),
+    "you keep": (
+        r"^(?:you|u) (?:keep|always|constantly) \w+ing .{1,40}?[,:;.] ?.{8,}|^keep (?:doing|using|writing) .{1,30}: .{6,}",
+        r"^.{10,80}\b(?:is|are|uses?)\b.{2,40}, you (?:assumed|used|wrote|said|put|took|got|picked) .{1,20} again[.!]?$",
+    ),
+    "home": (
+        rf"^(?:in|for|on|at) {_OURS}(?!,? (?:{_SEARCHES})\b),? \w+ .{{6,}}",
+        rf"\b(?:must|should|has to|have to|always|only|never|are|is|go|goes|gets?) .{{3,80}} (?:in|for|across) {_OURS}[.!]?$",
+        rf"^{_HOW} .{{3,60}} in {_OURS}[.!]?$",
+    ),
+    "want": (
+        r"^i (?:want|need|expect) .{3,80}(?:,| in) (?:in )?all (?:our |my )?\w+s[.!]?$",
+    ),
+    "recurs": (
+        rf"^(?!(?:i|it|this|that|there|see)\b).{{3,80}} {_TIMES}\b",
+    ),
+    "ours": (
+        rf"^(?!(?:{_NO_SUBJECT})\b)[\w .@/-]{{2,40}} (?:is|are) (?:our|my) (?!(?:turn|fault|last|first|next|problem|guess|bad|best|only)\b)\w+",
+    ),
+    "so": (
+        rf"^(?:i|we|my|our|the)\b.{{4,80}}?(?:,? so |\. |, )(?:please )?(?:{_NOT}|never)"
+        r" (?!worry|do\b|push\b|start\b|commit\b|wait|be\b|touch anything)\w+ .{4,}",
+        r"^(?:i|we|my|our|the)\b.{4,80}?(?:,? so |\. |, )(?:please )?[\w ]{3,40} (?:have to|need to|must|needs?) \w+",
+    ),
+}  # fmt: skip
+RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (name, re.compile("|".join(f"(?:{p})" for p in found), re.IGNORECASE))
+    for name, found in _PATTERNS.items()
+)
+"""(name, pattern), the first that fits names a sentence. `policy` says so itself, so it may point away."""
+FRAME = re.compile(
+    r"(?i)^(?:for|in|on|with|inside|under|during|when it comes to) (?!(?:this|that|these|the|a|an|now|your)\b)[^,]{2,40}?,? "
+    rf"(?=(?:i|we|you|use|always|never|{_NOT}|prefer|keep|write|avoid|no|only|all|every|call|name)\b)"
+)
+"""Opens a sentence with where it holds: "For SQL …", "In Go code …"."""
+ROLES = re.compile(
+    r"^(?:[A-Z][\w'’-]+(?: (?:[A-Z][\w'’-]+|van|de|von|der))*) ?(?:is|['’]s|will be|becomes) (?:now )?(?:the |our |my )(?:new )?"
+    rf"(?:[\w-]+ ){{0,3}}?(?i:{PEOPLE})\b"
+    rf"|^(?i:the|our|my) (?:[\w-]+ ){{0,3}}?(?i:{PEOPLE})(?: (?i:for|of|on) [^,]{{1,40}})? (?:is|are)(?: now)? [A-Z]\w+"
+)
+"""Who does what: here capital letters tell a name."""

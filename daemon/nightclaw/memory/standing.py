@@ -1,0 +1,208 @@
+"""What holds beyond this moment: rules to work by, tastes, decisions, and facts about the owner or the project. Pure.
+
+A sentence is kept for what it says, never for want of anything better: each rule in `lasting` names one way in which
+people state something that lasts. A sentence that points at what lies before them ("this one", "line 12"), that wonders,
+or that tells what just happens is none, whatever it looks like. Words of others are told apart in `pasted`.
+"""
+
+import re
+
+from nightclaw.memory import keys
+from nightclaw.memory.lasting import FRAME, ROLES, RULES
+
+_LEAD = re.compile(
+    r"(?i)^(?:(?:please|pls|also|and|so|ok(?:ay)?|hey|hi|oh|well|but|btw|by the way|thanks|thank you|in general"
+    r"|generally(?: speaking)?)(?![\w'’-])[\s,:;.!–—-]*|(?:yes|yeah|yep|right|correct|exactly|cool|great|nice"
+    r"|sure|listen|look|important|reminder|update|one (?:more )?thing|(?:just )?(?:so it['’]s clear"
+    r"|to be clear)|as (?:i|we) (?:already )?(?:said|told you|mentioned)(?: (?:before|already|earlier))?"
+    r"|i (?:already )?(?:told you|said)(?: (?:before|already|that))*)\s*[,:;.!–—-]\s*)+"
+)
+_INFORMS = re.compile(
+    r"(?i)^(?:just )?(?:fyi|heads[- ]up|for your (?:information|notes)|so (?:that )?you know|to let you know"
+    r"|(?:you|u) should know|good to know|for (?:the record|(?:the )?next time|future reference)"
+    r"|psa)\b(?: that\b)?[\s,:;.!–—-]*"
+)
+_POLITE = re.compile(
+    r"(?i)^(?:and |so |also |ok(?:ay)?,? |hey,? )*(?:could|can|would|will) you (?:please "
+    r"|just )*(?P<said>(?:(?:always|never|from now on|in (?:the )?future|going forward|whenever)\b|(?:remember"
+    r"|note|keep in mind)(?: that\b|:| (?:my|our|the|to always)\b)"
+    r"|stop \w+ing\b).{8,}?)[\s,]*(?:please)?[?.!]*$"
+)
+_ASKS = re.compile(
+    r"(?i)\?\s*$|\b(?:can|could|would|will) you\b|^(?:hm+,? |so |and |but |ok(?:ay)?,? )*(?:can|could|would"
+    r"|will|shall|should|may|do(?! not\b)|does|did|is|are|was|were|am|has|have|what|why|how|where|who|whose"
+    r"|which)\b"
+)
+_NOW = re.compile(
+    r"(?i)^(?:now |then |go |just |let['’]?s )*(?:run|fix|write|make|create|open|close|check|look|show|tell"
+    r"|give|find|search|read|explain|summari[sz]e|review|test|build|start|deploy|push|commit|merge|rebase|add"
+    r"|remove|delete|rename|refactor|implement|update|change|set|move|try|help|list|print|do|get|put|send|see"
+    r"|continue|retry|undo|draft|clean|install|bump|replace|turn|thanks?)\b"
+)
+_WONDERS = re.compile(
+    r"(?i)\b(?:maybe|perhaps|probably|possibly|not sure|unsure|i wonder|wondering|i (?:think|guess|suppose"
+    r"|believe|thought|heard|assume|hope|wish|bet|doubt)|could be|might|who knows|suppose|imagine|what if"
+    r"|would be (?:nice|great|cool)|hmm+|no idea|lol|haha|if (?:we|i|you) (?:were|used|had|would|could)"
+    r"|i forget|i forgot|i always (?:forget|get|struggle|have)|i never (?:understood|understand|know|knew"
+    r"|remember|saw|got|had|thought)|i (?:usually|always|never) (?:get|see|have|don['’]t))\b"
+)
+_PASSES = re.compile(
+    r"(?i)\b(?:today|tonight|tomorrow morning|right now|at the moment|for now|just now|not now"
+    r"|not yet|yet|this time|this once|for once|just once|temporar\w+|for the moment|for a (?:sec|second|moment"
+    r"|minute)|in a (?:sec|second|moment|minute|hurry)|back in|(?:on|at|in) lines? \d+"
+    r"|since (?:this )?(?:morning|yesterday|the deploy)|this (?:morning|afternoon|evening|week)|a minute ago"
+    r"|earlier|before lunch|just a (?:quick|small)|brb|starts? now|it['’]s too|is too|just (?:went|got|pinged"
+    r"|failed|came)|(?:is|are|was|were|['’]s|['’]re|keeps?|still|just) (?:\w+ly )?(?<!you['’]re )(?:failing"
+    r"|fails|broken|red|green|up again|crashing|crashes|hanging|passing|stuck|stale|slow|flaky|gone wrong"
+    r"|in use|wrong|missing|empty|fine|ok(?:ay)?|good|great|merged|reached|unreachable|taken|over|(?:down|done"
+    r"|running|ready|open|deployed|unused)(?! (?:on|at|in|by|with|every|from|under|via|for|when)\b))\b)"
+)
+_SCOPE = re.compile(
+    r"(?i)\bthe one who\b|\b(?:as of|starting|from) this (?:month|year|quarter|sprint)\b|\b(?:in|for|of|at|to"
+    r"|on|across|throughout|within|with) (?:this|that|our|my|the whole|all|all our|all my|any|every"
+    r"|each) (?:repo(?:sitory)?|repos(?:itories)?|projects?|code ?base|code|team|company|org(?:ani[sz]ation)?"
+    r"|workspace|monorepo|apps?|products?|place|house|machine|office|shop|docs|tests|tools|services|branches"
+    r"|tickets|commits|releases|configs?|apis?)\b"
+)
+_POINTS = re.compile(
+    r"(?i)\b(?:this|these|those|them|him|it|here['’]s|(?:that|this|which)(?= (?:one|file|test|branch|commit"
+    r"|line|change|bug|error|function|thing|way|is|was|again|then|first|too|part)\b)|that(?=[\s.!]*$)|that['’]s"
+    r"|there(?=[\s.!]*$)|the (?:first|second|third|last|next|other|same|previous|latter|former|above|following"
+    r"|current|old|right|left|wrong|rest|new (?:one|version|file|test|branch)|(?:\w+ )?one(?! who))\b"
+    r"|your (?:first|second|last|next|other|previous|latest|new|proposal|suggestion|change|fix|patch|idea|plan)"
+    r"|like (?:this|that)|how (?:fast|quick|that|it)|when (?:that|this|it)|(?:pr|mr|issue|ticket"
+    r"|commit) #?\d+)\b"
+)
+_WHOLE = re.compile(r"(?i)\b(?:it|this|that)['’]?s? (?:is )?(?:important to me that|how i like it|my|our)\b")
+_SHELL = re.compile(
+    r" (?:>>?|\|\|?|&&) |^(?:echo|cat|curl|wget|sudo|git|npm|pip|cd|ls|export) |[;{}]\s*$|\w\([^)]*\)$|\w = "
+)
+STATES = re.compile(
+    r"(?i)\b(?:is|are|was|were|has|have|uses?|lives?|listens?|runs?|needs?|must|should|belongs?|means|goes"
+    r"|works|supports|sits|stays|expects|takes|starts?|ends?|equals?|deploys?|owns?|wants?|named|called"
+    r"|(?:moved|changed|switched|migrated) (?:\w+ ){0,4}?to)\b|['’](?:s|re)\b"
+)
+"""A verb that states something."""
+
+_STRONG = frozenset({
+    "port", "host", "url", "path", "ip", "email", "version", "date", "day", "time", "amount", "money", "phone",
+    "literal",
+})  # fmt: skip
+_NAMED_BY = frozenset(
+    {"owner", "name", "branch", "contact", "lead", "manager", "maintainer", "deadline", "place", "address"}
+)
+_THING = (
+    r"(?:the|a|an|my|your) (?:[\w-]+ )?(?:function|method|class|variable|file|test|line|row|column|field|button"
+    r"|loop|bug|error|issue|pr|branch|commit|diff|value|result|output|answer|response|parameter|argument|key"
+    r"|string|query|script|regex|download|meeting is)\b"
+)
+_ORDERS = (
+    r"(?:set|bump|use|put|move|change|rename|run|open|print|add|make|fix|check|show|find|search|grep|assert"
+    r"|deploy|start|stop|kill|point|raise|lower|increase|decrease|try|test|write|create|delete|remove|commit"
+    r"|push|merge|let|please|see|call|replace|switch|turn|bind|expect)"
+)
+_STATED = re.compile(
+    rf"(?i)^(?!(?:{_ORDERS}|his|her|their|its|port|line|it|there|this|that|he|she|they|you|i (?:need|want|have"
+    rf"|get|am)|happy|in line|on line)\b|{_THING})(?:(?:the|our|my|we|i|all|every|each)\b|[\w.@/-]+ )"
+)
+_SHOULD = re.compile(
+    r"(?i)\b(?:should|would|could|took|takes|needs? to|expected|returns?|prints?|shows?|fails?|failed|tried)\b"
+)
+_KEPT_AT = re.compile(
+    r"(?i)^(?:the |our |my |all )?[\w -]{2,40} (?:is|are) \w+(?:ed|pt|t|en) (?:for|at|after|within|to|by|under"
+    r"|every) \S*\d"
+)
+_LATE = re.compile(
+    r"(?i)[\s,;.–—-]+(?:and )?(?:please )?(?:(?:remember|note|save|keep|memori[sz]e) (?:it|that"
+    r"|this)(?: (?:in mind|please|well))?|keep (?:it|that|this) in mind|bear (?:it|that|this) in mind"
+    r"|don['’]?t forget(?: (?:it|that|this))?|for (?:next time|the future|future reference)|fyi"
+    r"|just so you know)(?: (?:when|if|before) (?:you|we)\b[^.!?]{2,60})?[\s.!]*$"
+)
+
+
+def bare(sentence: str) -> str:
+    """A sentence without what only opens it: thanks, "please", "by the way"."""
+    return _LEAD.sub("", sentence.strip(), count=1)
+
+
+def polite(sentence: str) -> str:
+    """A lasting wish that is put as a question ("could you always …?"), as a wish; any other sentence as it is."""
+    asked = _POLITE.match(sentence.strip())
+    return asked["said"] if asked else sentence
+
+
+def is_request(sentence: str) -> bool:
+    """True for a question, and for what is to be done now."""
+    return _ASKS.search(sentence) is not None or _NOW.match(bare(sentence)) is not None
+
+
+def is_passing(sentence: str) -> bool:
+    """True for what asks, wonders, or tells of this moment only."""
+    return bool(_ASKS.search(sentence) or _WONDERS.search(sentence) or _PASSES.search(sentence))
+
+
+def is_command(sentence: str) -> bool:
+    """True for a line of a shell or a program."""
+    return _SHELL.search(sentence) is not None
+
+
+def points_away(sentence: str) -> bool:
+    """True when the main clause needs what lies before the speaker to be understood."""
+    main = re.split(
+        r"[,;:](?=\s)|\.\s|\s[–—-]\s|\b(?:because|since|so)\b", _SCOPE.sub("", sentence), maxsplit=1
+    )[0]
+    return _POINTS.search(_WHOLE.sub("", main)) is not None
+
+
+def asked_late(sentence: str) -> str | None:
+    """The statement of "…, keep that in mind"; None when it does not end so."""
+    told = _LATE.search(sentence)
+    if told is None or len(sentence[: told.start()].split()) < 4:
+        return None
+    return sentence[: told.start()]
+
+
+def informed(sentence: str) -> str | None:
+    """The statement of "FYI …", "just so you know, …", when it is one; None for news of the moment."""
+    told = _INFORMS.match(bare(sentence))
+    said = bare(sentence)[told.end() :] if told else ""
+    return said if len(said.split()) >= 3 and not is_passing(said) and not points_away(said) else None
+
+
+def rule_of(sentence: str) -> str | None:
+    """The name of the rule by which a sentence holds beyond this moment; None when none does. Without its opening."""
+    if not 8 <= len(sentence) <= 600 or is_passing(sentence) or is_command(sentence):
+        return None
+    bodies = list(dict.fromkeys((sentence, FRAME.sub("", sentence))))
+    if RULES[0][1].search(sentence):
+        return "policy"
+    if points_away(sentence) and not re.match(
+        r"(?i)(?:whenever|every time|each time|you keep|keep doing)\b", sentence
+    ):
+        return None
+    for name, pattern in RULES:
+        if any(pattern.search(body) for body in bodies):
+            return name
+    if len(bodies) > 1 and re.match(r"(?i)i (?:want|need|expect) ", bodies[1]):
+        return "want"
+    if ROLES.match(sentence):
+        return "role"
+    return "fact" if _is_fact(sentence) else None
+
+
+def _is_fact(sentence: str) -> bool:
+    """A plain statement of a value with a type, of a thing with a name."""
+    if not _STATED.match(sentence) or not STATES.search(sentence) or _SHOULD.search(sentence):
+        return False
+    if _KEPT_AT.match(sentence):
+        return True
+    for said in dict.fromkeys((sentence, re.split(r",\s", sentence, maxsplit=1)[0])):
+        fact = keys.fact_of(said)
+        if fact is None or fact.bare or (not fact.holds and fact.kind == "any"):
+            continue
+        is_mine = re.match(r"(?i)i\b", said) is not None
+        if fact.kind in _STRONG or (not is_mine and fact.key.split(" of ")[0] in _NAMED_BY):
+            return True
+        if re.match(r"(?i)(?:our|we)\b", said):
+            return True
+    return False

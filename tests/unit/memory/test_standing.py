@@ -1,0 +1,129 @@
+"""Which sentences hold beyond the moment they are said in, and which only look like it."""
+
+import pytest
+
+from nightclaw.memory.corrections import learned_of
+from nightclaw.memory.standing import bare, points_away, polite, rule_of
+
+LASTING = {
+    "policy": ["Two approvals a release, that's our policy", "Make it a habit: update the changelog", "As a rule we do not log names"],
+    "always": ["Always seed random generators", "never force-push to shared branches", "don't ever edit the lock file by hand"],
+    "whenever": ["Whenever you touch the schema, add a migration", "when you write release notes, no slogans", "Run prettier on every file you change"],
+    "we": ["We deploy with Argo", "we don't mock the database", "For dates we always use ISO 8601", "We're on Python 3.12"],
+    "decided": ["We decided to go with NATS", "we've switched to Vitest", "The team agreed on two-week sprints"],
+    "prefer": ["I prefer tabs", "I'd rather have short answers", "I can't stand trailing whitespace", "I want to be asked before anything goes out"],
+    "about me": ["My time zone is Europe/Lisbon", "I'm colour-blind", "call me Ada", "I use Helix", "I work only Monday to Thursday"],
+    "person": ["Petra took over design", "Priya owns billing", "Mira is on parental leave until April"],
+    "who": ["Nobody pushes on Fridays", "Only maintainers merge to main"],
+    "ask first": ["Ask me before you add a dependency", "If something costs more than 5 dollars, ask me before running it"],
+    "don't": ["Don't use emojis in answers", "Stop adding docstrings to helpers", "avoid nested ternaries"],
+    "no": ["No abbreviations in names please", "no releases without a changelog"],
+    "choose": ["Use pnpm instead of npm", "keep the changelog in CHANGES.md, not in the wiki"],
+    "how": ["Name branches after the ticket", "Treat warnings as errors", "Speak German with me"],
+    "scope": ["Keep your answers short", "For any new project default to Go"],
+    "norm": ["All commits must be signed", "Production deploys need two approvals", "Tests belong next to the code"],
+    "home": ["In this repo branches are named after tickets", "Docstrings are written in English in our docs"],
+    "recurs": ["Releases go out every other Thursday", "The release branch is cut on Mondays"],
+    "ours": ["Node 22 is our baseline"],
+    "role": ["Bram's the contact for payments", "The release manager is Oksana"],
+    "fact": ["The staging db moved to port 5433", "The prod bucket is called acme-assets", "Logs are kept for 30 days"],
+}  # fmt: skip
+OF_THE_MOMENT = """\
+there's a bug in parser.py: it returns None when the list is empty
+The endpoint should return 404 when the user doesn't exist
+it always crashes when I press enter
+I always forget the syntax
+never seen that before
+every test fails
+whenever I run it I get a segfault
+we use this function in three places, so check all callers
+we tried that last week
+we decided to fix the bug tomorrow
+I prefer the first one
+I'd love to see it
+I hate this bug
+I like the second version better
+I use print to debug this now
+my laptop is slow today
+my build is failing
+my name is wrong in the header
+I'm in a hurry, so skip the slow tests
+don't run the tests yet
+don't use a regex here
+don't use recursion here, it's too deep
+stop the server
+use a dict here instead of a list
+use port 9000 for this test
+call the function twice
+call it a day
+Close issue 42
+Run prettier
+Sign the commit
+add docstrings to all public functions
+all imports must be sorted in this file
+in this repo, find all TODOs
+in this repo the tests are broken
+the function is called parse_row
+the PR number is 482
+The release is stuck
+Jonas left a comment on the PR
+Nobody answers my mails
+the migration took 40 minutes
+CI is green
+suppose the port is 8080
+I think the cache is stale
+it would be nice if we always had green builds
+echo "always push" >> notes.txt
+x = 3
+can we always do that
+""".splitlines()
+
+
+@pytest.mark.parametrize(("rule", "sentence"), [(r, s) for r, said in LASTING.items() for s in said])
+def test_what_holds(rule: str, sentence: str) -> None:
+    assert rule_of(sentence) == rule
+
+
+@pytest.mark.parametrize("sentence", OF_THE_MOMENT)
+def test_what_passes(sentence: str) -> None:
+    assert rule_of(sentence) is None
+    assert learned_of(sentence) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("Hey, by the way: we deploy with Argo", "We deploy with Argo"),
+        ("the fiscal year starts in April, keep that in mind", "The fiscal year starts in April"),
+        ("1000 requests a minute a key on our API, don't forget that when you write load tests", "1000 requests a minute a key on our API"),
+        ("note to self for you: fixtures go under tests/fixtures", "Fixtures go under tests/fixtures"),
+        ("put this in your memory: the fiscal year ends in March", "The fiscal year ends in March"),
+        ("Heads up: the legacy API is frozen", "The legacy API is frozen"),
+        ("Could you please always include a test with each fix?", "Always include a test with each fix"),
+        ("can you remember that staging is on port 7070?", "Staging is on port 7070"),
+        ("nope, the owner of billing isn't Sven any more, it's Ifeoma", "The owner of billing is Ifeoma"),
+        ("That's outdated, we dropped Travis last year", "We dropped Travis last year"),
+        ("the key sits in the vault under 'infra', remember that", "The key sits in the vault under 'infra'"),
+        ("branches are named after the ticket, e.g. PAY-123, remember it", "Branches are named after the ticket, e.g. PAY-123"),
+    ],
+)  # fmt: skip
+def test_it_is_kept_as_a_statement_that_stands_alone(said: str, kept: str) -> None:
+    assert [one.text for one in learned_of(said)] == [kept]
+
+
+def test_a_list_of_rules_is_one_memory_each() -> None:
+    said = "Some rules for this repo:\n- tabs, not spaces\n- never push to main\n\nThanks!"
+    assert [one.text for one in learned_of(said)] == ["Tabs, not spaces", "Never push to main"]
+
+
+def test_a_request_beside_it_is_not_kept() -> None:
+    said = "Remember that the staging port is 8080. Now run the tests. Can you look at the log?"
+    assert [one.text for one in learned_of(said)] == ["The staging port is 8080."]
+
+
+def test_the_parts() -> None:
+    assert bare("Please, ok: also use tabs") == "use tabs"
+    assert bare("Important customers pay late") == "Important customers pay late"
+    assert polite("could you always use tabs?") == "always use tabs"
+    assert polite("could you use tabs?") == "could you use tabs?"
+    assert points_away("use the other one") and not points_away("use tabs in this repo")
