@@ -114,9 +114,8 @@ def main() -> None:
         print(json.dumps(found))
         return
     for name, value in found.items():
-        print(
-            f"dream.{name} {value} {'share' if name.endswith(('ed', 'ute', 'ance', 'match', 'ent', 'ory')) else ''}".strip()
-        )
+        is_share = name.endswith(("ed", "ute", "ance", "match", "ent", "ory"))
+        print(f"dream.{name} {value}{' share' if is_share else ''}")
 
 
 if __name__ == "__main__":

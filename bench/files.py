@@ -9,6 +9,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def plant(root: Path, directories: int) -> list[Path]:
 
 
 @asynccontextmanager
-async def watched(store: Store, home: Path, name: str):
+async def watched(store: Store, home: Path, name: str) -> AsyncIterator[None]:
     before, began = resident_mb(), time.perf_counter()
     journal, clock = StoreJournal(store, SystemClock()), SystemClock()
     files = Files(Settings(home), journal, clock, Problems(), lambda: store.read(watches.all_of))

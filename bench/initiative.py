@@ -40,7 +40,7 @@ from nightclaw.providers.router import Router, Settings  # noqa: E402
 from nightclaw.sources import github  # noqa: E402
 from nightclaw.store import lists, signals  # noqa: E402
 from nightclaw.store.budgets import Caps  # noqa: E402
-from nightclaw.store.db import Store  # noqa: E402
+from nightclaw.store.db import Connection, Store  # noqa: E402
 
 VERDICTS = ("ignore", "record", "notify", "propose", "act")
 TOLD = ("notify", "propose", "act")
@@ -193,11 +193,11 @@ class Bench:
         self.clock.now = max(self.clock.now, at)
 
 
-def _decided(conn, signal_id: str) -> tuple[str, str]:
+def _decided(conn: Connection, signal_id: str) -> tuple[str, str]:
     return signals.decision_of(conn, signal_id) or "", signals.verdict_of(conn, signal_id) or "record"
 
 
-def _spent(conn) -> tuple[int, int]:
+def _spent(conn: Connection) -> tuple[int, int]:
     tokens = calls = 0
     after: str | None = None
     while True:

@@ -1,6 +1,7 @@
 """What is planted in a home before a dream, and what should be found after it."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -22,6 +23,10 @@ class Told:
     value: str
     at: int
     cursor: int | None = None
+
+
+Tell = Callable[[str, str, int, str], Told]
+"""(text, value, at, thing) → what is going to be told."""
 
 
 @dataclass
@@ -166,7 +171,7 @@ def _names(p: Planter) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _plant_near(p: Planter, out: Planted, tell) -> None:
+def _plant_near(p: Planter, out: Planted, tell: Tell) -> None:
     """Things that look alike and are two: none of them may give way to another."""
     for kind in words.KINDS:
         base = p.name() if kind.name not in ("home", "tool") else p.thing(kind)
@@ -187,7 +192,7 @@ def _plant_near(p: Planter, out: Planted, tell) -> None:
             )
 
 
-def _plant_dated(p: Planter, out: Planted, tell) -> None:
+def _plant_dated(p: Planter, out: Planted, tell: Tell) -> None:
     rng = p.rng
     for frame in words.STALE:
         names = _names(p)

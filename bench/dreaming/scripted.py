@@ -1,4 +1,4 @@
-"""Dreams with a scripted model: one that does its honest best by rule of thumb, and one that talks nonsense half the time.
+"""Dreams with a scripted model: one does its honest best by rule of thumb, the other talks nonsense half the time.
 
 Both answer through a real server on the loopback. The worse number of the two counts.
 """

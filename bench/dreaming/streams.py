@@ -1,4 +1,4 @@
-"""Streams over time: keys whose values change, come back and end; what recall finds before and after; what size costs."""
+"""Streams over time: keys whose values change, come back and end; what recall finds by then; what size costs."""
 
 import random
 import time
@@ -199,14 +199,15 @@ def _fill(conn: Connection, size: int, seed: int) -> None:
     for n in range(1, size + 1):
         name, value = f"{words.made_up(rng)}{n}", str(rng.randint(1024, 65000))
         text = f"The port of {name} is {value}"
-        rows.append((n, f"mem_{n:026}", text, "project", rng.choice(("infra", "people", "work")), "active", "OWNER",
-                     f"[{head + n}]", "owner", f"port of {name}", value, NOW - rng.randint(1, 300) * DAY, 1, 1))  # fmt: skip
+        topic, at = rng.choice(("infra", "people", "work")), NOW - rng.randint(1, 300) * DAY
+        rows.append((f"mem_{n:026}", text, topic, f"[{head + n}]", f"port of {name}", value, at, n))
         sources.append((f"mem_{n:026}", head + n))
         marks.append((hash_of(text), n))
         said.append((head + n, NOW - 300 * DAY, "owner", "explicit", text, "OWNER"))
     db.executemany(
-        "INSERT INTO memory (n, id, text, kind, topic, state, trust, sources, made_by, fact_key, fact_value, observed_at,"
-        " created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows,
+        "INSERT INTO memory (id, text, topic, sources, fact_key, fact_value, observed_at, n, kind, state, trust,"
+        " made_by, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'project', 'active', 'OWNER', 'owner', 1, 1)", rows,
     )  # fmt: skip
     db.executemany("INSERT INTO memory_source VALUES (?, ?)", sources)
     db.executemany("INSERT INTO memory_sketch VALUES (?, ?)", marks)
@@ -215,14 +216,15 @@ def _fill(conn: Connection, size: int, seed: int) -> None:
     )
     db.executemany(
         "INSERT INTO memory_fts (rowid, text, previous, next, date) VALUES (?, ?, '', '', '')",
-        [(r[0], r[2]) for r in rows],
+        [(r[7], r[1]) for r in rows],
     )
     db.executemany(
         "INSERT INTO event (cursor, kind, at, data) VALUES (?, 'memory.added', 1, '{}')",
         [(s[0],) for s in said],
     )
     db.execute(
-        "INSERT INTO dream (id, state, mode, from_cursor, to_cursor, created_at) VALUES ('drm_fill', 'finished', 'offline', 0, ?, 1)",
+        "INSERT INTO dream (id, state, mode, from_cursor, to_cursor, created_at)"
+        " VALUES ('drm_fill', 'finished', 'offline', 0, ?, 1)",
         (head + size,),
     )
 

@@ -51,7 +51,8 @@ class Settled:
 
 @dataclass(slots=True)
 class Plan:
-    """All a dream would change. chain: (older, newer, are they two values); expects: rows it rests on, with the `updated_at` they had when they were read."""
+    """All a dream would change. chain: (older, newer, are they two values); expects: rows it rests on, with the
+    `updated_at` they had when they were read."""
 
     adds: list[Add] = field(default_factory=list[Add])
     settled: list[Settled] = field(default_factory=list[Settled])

@@ -36,8 +36,8 @@ def new_since(conn: Connection, after: int, enough: int) -> int:
     query = """
 SELECT (SELECT count(*) FROM (SELECT 1 FROM observation WHERE cursor > ? LIMIT ?))
      + (SELECT count(*) FROM (SELECT 1 FROM memory_source s JOIN memory m ON m.id = s.memory_id
-        WHERE s.cursor > ? AND m.made_by <> 'dream' AND s.cursor NOT IN (SELECT cursor FROM observation WHERE cursor > ?)
-        LIMIT ?))"""
+        WHERE s.cursor > ? AND m.made_by <> 'dream'
+        AND s.cursor NOT IN (SELECT cursor FROM observation WHERE cursor > ?) LIMIT ?))"""
     row = conn.exec_driver_sql(query, (after, enough, after, after, enough)).fetchone()
     return int(row[0]) if row else 0
 

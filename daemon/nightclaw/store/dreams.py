@@ -227,7 +227,10 @@ def redact(conn: Connection, words: str, mark: str) -> int:
     return found
 
 
-_SHOWN = "id, state, mode, phases, counts, usage, diff, signal_id, task_id, from_cursor, to_cursor, created_at, finished_at"
+_SHOWN = (
+    "id, state, mode, phases, counts, usage, diff, signal_id, task_id, from_cursor, to_cursor, created_at,"
+    " finished_at"
+)
 _COUNTS = ("added", "merged", "superseded", "retired", "kept", "lost")
 
 

@@ -196,5 +196,7 @@ async def night(
 async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
     """Wait for a condition of this process, with a deadline."""
     async with asyncio.timeout(seconds):
-        while not holds():
+        while True:
+            if holds():
+                return
             await asyncio.sleep(0)

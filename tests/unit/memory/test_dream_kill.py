@@ -1,5 +1,6 @@
 """Killed anywhere, a dream leaves the memory as it was or as it would have been, and the next one finishes the work."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -23,8 +24,8 @@ async def test_a_killed_dream_leaves_old_or_new(tmp_path: Path) -> None:
         for i in range(30):
             await home.save(f"The cache size of node-{i} is {i} gb", "2026-11-01")
             await home.save(f"We raised the cache size of node-{i} to {i + 50} gb", "2026-11-02")
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.unit.memory.dying_child", prepared, tmp_path, str(DEATHS), "7"],
+    ran = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-m", "tests.unit.memory.dying_child", prepared, tmp_path, str(DEATHS), "7"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     lines = [json.loads(line) for line in ran.stdout.splitlines()]

@@ -296,7 +296,9 @@ async def test_the_loop_dreams_once_the_house_is_quiet(home: Night) -> None:
         home.store.head.wake()
         await home.say("We decided to use uv for locking.", "2026-11-17")
         async with asyncio.timeout(10):
-            while not await home.count("SELECT count(*) FROM dream WHERE state = 'finished'"):
+            while True:
+                if await home.count("SELECT count(*) FROM dream WHERE state = 'finished'"):
+                    break
                 await asyncio.sleep(0.01)
         assert await home.dreamer.why_not() == "nothing is new"
     finally:

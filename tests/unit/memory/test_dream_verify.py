@@ -33,7 +33,7 @@ async def home(tmp_path: Path, clone: Path) -> AsyncIterator[Night]:
 
 
 def test_files_and_names_are_looked_up_below_the_root(clone: Path) -> None:
-    def said(text: str) -> str | None | bool:
+    def said(text: str) -> str | bool | None:
         found = verify.by_clone(text, clone)
         return found.by if found else False
 

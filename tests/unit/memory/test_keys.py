@@ -11,25 +11,36 @@ from nightclaw.memory.values import whole
 
 SAME = {
     ("port of staging", "9090"): [
-        "The staging port is 9090", "port of staging is 9090", "we moved staging to port 9090", "Staging listens on 9090",
+        "The staging port is 9090", "port of staging is 9090", "we moved staging to port 9090",
+        "Staging listens on 9090",
         "use port 9090 for staging now", "For staging, use port 9090", "The port for staging was bumped to 9090",
-        "You reach staging on port 9090", "staging's port changed from 8080 to 9090", "The staging server runs on port 9090",
+        "You reach staging on port 9090", "staging's port changed from 8080 to 9090",
+        "The staging server runs on port 9090",
         "Heads up: the staging port is 9090 now", "Port 9090 belongs to staging, not 8080",
     ],
     ("owner of billing", "dana"): [
-        "Dana owns billing", "Billing is now owned by Dana", "Ownership of billing moved to Dana", "The billing owner is Dana",
-        "Dana is responsible for the billing service", "Dana took over billing from Lee", "We handed billing over to Dana",
+        "Dana owns billing", "Billing is now owned by Dana", "Ownership of billing moved to Dana",
+        "The billing owner is Dana",
+        "Dana is responsible for the billing service", "Dana took over billing from Lee",
+        "We handed billing over to Dana",
     ],
     ("deadline of audit", "2027-03-04"): [
-        "The deadline for the audit is 4 March 2027", "The audit is due on 2027-03-04", "audit's deadline moved to 2027-03-04",
+        "The deadline for the audit is 4 March 2027", "The audit is due on 2027-03-04",
+        "audit's deadline moved to 2027-03-04",
     ],
     ("path of configuration", "/etc/app.toml"): [
-        "The config lives in /etc/app.toml", "config is stored at /etc/app.toml", "You find the config in /etc/app.toml",
+        "The config lives in /etc/app.toml", "config is stored at /etc/app.toml",
+        "You find the config in /etc/app.toml",
     ],
-    ("preference of spaces|tabs", "tabs"): ["I prefer tabs over spaces", "Use tabs instead of spaces", "Always use tabs, not spaces"],
-    ("command of test", "make test"): ["Run the tests with `make test`", "To run the tests use `make test`", "`make test` runs the tests"],
+    ("preference of spaces|tabs", "tabs"): [
+        "I prefer tabs over spaces", "Use tabs instead of spaces", "Always use tabs, not spaces",
+    ],
+    ("command of test", "make test"): [
+        "Run the tests with `make test`", "To run the tests use `make test`", "`make test` runs the tests",
+    ],
     ("port of staging", "not 9090"): [
-        "The staging port is no longer 9090", "staging no longer runs on port 9090", "The staging port is not 9090 any more",
+        "The staging port is no longer 9090", "staging no longer runs on port 9090",
+        "The staging port is not 9090 any more",
     ],
 }  # fmt: skip
 
@@ -81,7 +92,8 @@ def test_a_reason_is_kept_apart() -> None:
     ("a", "b", "is_same"),
     [
         ("30 seconds", "30s", True), ("v2.1.0", "version 2.1.0", True), ("Thursdays", "every Thursday", True),
-        ("3 March 2027", "2027-03-03", True), ("$400", "400 dollars", True), ("9:30", "09:30", True), ("3 pm", "15:00", True),
+        ("3 March 2027", "2027-03-03", True), ("$400", "400 dollars", True), ("9:30", "09:30", True),
+        ("3 pm", "15:00", True),
         ("4.30", "4.3", False), ("30 seconds", "30 minutes", False), ("9:30 am", "9:30 pm", False),
         ("12,000", "12000", True), ("$400", "400 euros", False),
     ],
@@ -100,7 +112,8 @@ AT = round(datetime(2026, 11, 18, 15, tzinfo=UTC).timestamp() * 1000)  # a Wedne
         ("this Friday", "2026-11-20"), ("the day after tomorrow", "2026-11-20"), ("two weeks ago", "2026-11-04"),
         ("in 3 months", "2027-02-18"), ("next week", "the week of 2026-11-23"), ("last year", "2025"),
         ("next month", "2026-12 (December)"), ("this quarter", "2026-Q4"), ("the end of the month", "2026-11-30"),
-        ("the end of next year", "2027-12-31"), ("a week from today", "2026-11-25"), ("tonight", "2026-11-18 in the evening"),
+        ("the end of next year", "2027-12-31"), ("a week from today", "2026-11-25"),
+        ("tonight", "2026-11-18 in the evening"),
     ],
 )  # fmt: skip
 def test_relative_dates(said: str, written: str) -> None:
@@ -109,8 +122,10 @@ def test_relative_dates(said: str, written: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Deploys happen on Fridays", "Anna's birthday is 3 May", "The last Friday of each month is demo day", "Tests finish in 2 days",
-     "Use `date --date yesterday`", "We review every Monday", "The standup is on Monday every week", "We retain logs for 30 days"],
+    ["Deploys happen on Fridays", "Anna's birthday is 3 May", "The last Friday of each month is demo day",
+     "Tests finish in 2 days",
+     "Use `date --date yesterday`", "We review every Monday", "The standup is on Monday every week",
+     "We retain logs for 30 days"],
 )  # fmt: skip
 def test_what_recurs_or_lasts_stays(text: str) -> None:
     assert absolute(text, AT, UTC) == text
@@ -120,8 +135,10 @@ def test_what_recurs_or_lasts_stays(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "day"),
     [
-        ("Closed until 2026-11-20", "2026-11-21"), ("Due by 3 March 2027", "2027-03-04"), ("Only on 2026-11-18 the door is open", "2026-11-19"),
-        ("It holds the week of 2026-11-16 only", "2026-11-23"), ("The freeze lasts until 2026-12 (December)", "2027-01-01"),
+        ("Closed until 2026-11-20", "2026-11-21"), ("Due by 3 March 2027", "2027-03-04"),
+        ("Only on 2026-11-18 the door is open", "2026-11-19"),
+        ("It holds the week of 2026-11-16 only", "2026-11-23"),
+        ("The freeze lasts until 2026-12 (December)", "2027-01-01"),
         ("Hand it in before 2026-11-30", "2026-11-30"), ("Dana is on vacation for two weeks", "2026-12-03"),
     ],
 )  # fmt: skip

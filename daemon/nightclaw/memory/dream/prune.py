@@ -12,7 +12,7 @@ GROWTH = 300
 
 
 def losses(table: Table) -> Counter[str]:
-    """Active rows a dream would end by judgement, by topic. What its own date ended, or a newer statement, is no loss."""
+    """Active rows a dream would end by judgement, by topic. What its date ended, or a newer statement, is no loss."""
     return Counter(
         p.topic
         for p in table.pieces
@@ -27,7 +27,8 @@ def at_risk(table: Table) -> dict[str, int]:
 
 
 def too_much(topic: str, n: int) -> str:
-    return f"I would end {n} memories of “{topic}”, more than a quarter, so I stopped. Look at them, or forget them yourself."
+    what = f"I would end {n} memories of “{topic}”, more than a quarter, so I stopped."
+    return f"{what} Look at them, or forget them yourself."
 
 
 def cap_growth(table: Table) -> int:
