@@ -97,7 +97,10 @@ class App:
         self.supervisor = Supervisor(self.clock, self.problems)
         self.presence = Presence(self.clock, home / "run" / "presence")
         self.frames = Ephemeral(lambda: self.store.head.cursor)
-        glancer = Glancer(self.store, self.clock, lambda: self.config.tz, self.problems, self.started_at)
+        glancer = Glancer(
+            self.store, self.clock, lambda: self.config.tz, self.problems, self.started_at,
+            lambda conn, question: self.remembering.known(conn, question),
+        )  # fmt: skip
         self.journal = StoreJournal(self.store, self.clock)
         self.diary = Diary(self.store, home, lambda: self.config.tz, self.problems)
         self.outbox = Outbox(

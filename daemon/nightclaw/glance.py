@@ -1,8 +1,9 @@
-"""What the offline provider tells from: the records that fit a question, what was told lately, how things stand."""
+"""What the offline provider tells from: memory and the records that fit a question, what was told lately, how it is."""
 
 from collections.abc import Callable
 from datetime import datetime, tzinfo
 
+from nightclaw.core.plain import one_line
 from nightclaw.core.ports import Clock
 from nightclaw.problems import Problems
 from nightclaw.providers.offline import Glance
@@ -10,19 +11,28 @@ from nightclaw.store import glance, tallies
 from nightclaw.store.db import Connection, Store
 
 DAY_MS = 24 * 3600 * 1000
+JUST_NOW_MS = 5_000
+Known = Callable[[Connection, str], list[tuple[int, str, str]]]
 
 
 class Glancer:
     """Callable: a question in, a Glance out. Reads only."""
 
     def __init__(
-        self, store: Store, clock: Clock, tz: Callable[[], tzinfo], problems: Problems, started_at: int
+        self,
+        store: Store,
+        clock: Clock,
+        tz: Callable[[], tzinfo],
+        problems: Problems,
+        started_at: int,
+        known: Known,
     ) -> None:
         self._store = store
         self._clock = clock
         self._tz = tz
         self._problems = problems
         self._started_at = started_at
+        self._known = known
 
     async def __call__(self, question: str) -> Glance:
         return await self._store.read(self._look, question)
@@ -31,11 +41,16 @@ class Glancer:
         now = self._clock.now_ms()
         found = glance.matching(conn, question, now - 30 * DAY_MS, 5)
         told = glance.told_lately(conn, now - DAY_MS, 5)
+        known = self._known(conn, question)
         return Glance(
             status=self._status(conn, now),
             recent=[self._line(*row) for row in told],
             found=[self._line(*row) for row in found],
             searched=bool(glance.words_of(question)),
+            learned=[
+                f"{one_line(words, 300)} ({row_id})" for at, words, row_id in known if now - at < JUST_NOW_MS
+            ],
+            known=[self._dated(*row) for row in known if now - row[0] >= JUST_NOW_MS],
         )
 
     def _status(self, conn: Connection, now: int) -> list[str]:
@@ -51,6 +66,10 @@ class Glancer:
             f"problem: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in self._problems.items()
         ]
         return lines
+
+    def _dated(self, at: int, words: str, row_id: str) -> str:
+        when = datetime.fromtimestamp(at / 1000, self._tz())
+        return f"{one_line(words, 300)} ({when:%d %b %Y}, {row_id})"
 
     def _line(self, at: int, title: str, row_id: str) -> str:
         when = datetime.fromtimestamp(at / 1000, self._tz())

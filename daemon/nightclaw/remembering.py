@@ -10,12 +10,14 @@ from nightclaw.api.ports import Brought, DreamOrder, MemoryChange, MemoryOrder
 from nightclaw.config import Config
 from nightclaw.core.errors import Refused
 from nightclaw.core.ports import Clock, ModelRequest, Provider
+from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.diary import Diary
 from nightclaw.memory import capture, index
 from nightclaw.memory.desk import MemoryDesk, Piece
 from nightclaw.memory.dream.orient import Rules
 from nightclaw.memory.offered import Offered
+from nightclaw.memory.recall import Scope, recall
 from nightclaw.memory.reminding import Reminder, remind
 from nightclaw.memory.topics import MemoryFiles
 from nightclaw.problems import Problems
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 FEATURE, ROLE = "dream", "dream"
 LOOK_S = 30.0
+_ANSWERS, _LOOKED_AT = 3, 12
 
 
 class Agent(Protocol):
@@ -142,10 +145,24 @@ class Remembering:
         """What fits a new message of the owner's: text to stand beside it, and the label it brings."""
         return remind(conn, text, session, repo, private, self._house.clock.now_ms())
 
+    def known(self, conn: Connection, question: str) -> list[tuple[int, str, str]]:
+        """(at, words, id) of what answers a question, best first: nothing private, nothing of strangers."""
+        found = recall(conn, question, _LOOKED_AT, Scope(floor=Trust.REPO), self._house.clock.now_ms())
+        best = max((r.score for r in found), default=0.0)
+        rows = [r for r in found if r.score >= best / 2]
+        kept = [(r.observed_at, r.text, r.id) for r in rows if r.id is not None][:_ANSWERS]
+        said = [r for r in rows if r.id is None and r.source == "owner" and not _asks(r.text, question)]
+        return kept or [(r.observed_at, f"you said: {r.text}", f"event {r.cursor}") for r in said[:1]]
+
     # What the owner asks, through the control API
 
     def control(self) -> "Asked":
         return Asked(self._house, self._desk, self.dreamer, self.files)
+
+
+def _asks(text: str, question: str) -> bool:
+    """It is a question itself, or the very one that is asked now."""
+    return text.rstrip().endswith("?") or text.strip() == question.strip()
 
 
 class Asked:

@@ -5,7 +5,7 @@ It takes the same path as any model: it is asked through a request, streams text
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from nightclaw.core.ports import ModelRequest, Reply, TextDelta, Usage
@@ -32,12 +32,15 @@ _ABOUT_ME = re.compile(
 class Glance:
     """What the records say. status: how things stand, a line each. recent: what was told or done lately.
     found: rows that have the question's words.
-    searched: it had words worth searching for."""
+    searched: it had words worth searching for. learned: what memory has of this very message. known: of earlier ones.
+    """
 
     status: list[str]
     recent: list[str]
     found: list[str]
     searched: bool = True
+    learned: list[str] = field(default_factory=list[str])
+    known: list[str] = field(default_factory=list[str])
 
 
 Look = Callable[[str], Awaitable[Glance]]
@@ -71,10 +74,18 @@ def _answer(question: str, glance: Glance) -> list[str]:
     parts: list[str] = []
     if _ABOUT_ME.fullmatch(question.strip(" \n?!.")):
         parts.append(WHAT_I_DO)
-    elif glance.found:
-        parts.append("From my records, on what you ask:\n" + _bullets(glance.found))
-    elif glance.searched:
-        parts.append("I find nothing in my records with these words.\n")
+    else:
+        parts += [
+            f"{opening}\n{_bullets(lines)}"
+            for opening, lines in (
+                ("I keep in mind:", glance.learned),
+                ("From memory:", glance.known),
+                ("From my records, on what you ask:", glance.found),
+            )
+            if lines
+        ]
+        if not parts and glance.searched:
+            parts.append("I find nothing in memory or my records with these words.\n")
     if glance.recent:
         parts.append("\nLately:\n" + _bullets(glance.recent))
     parts.append("\nNow:\n" + _bullets(glance.status))

@@ -2,7 +2,8 @@
 
 FTS5 picks a few rows by weighted bm25 over a row's words, its neighbours' and its date; with them come the rows
 beside them in their sessions, for the caller to weigh anew. Words are bounded by how many rows they stand in, so that
-a question costs the same work in a small store and in a large one. Nothing is returned that the scope does not admit.
+a question costs the same work in a small store and in a large one. Nothing is returned that the scope does not admit,
+and of what the owner forgot not the words it was said in, unless the owner asks.
 """
 
 from collections.abc import Sequence
@@ -123,16 +124,35 @@ def search(conn: Connection, match: str, limit: int, beside: int, scope: Scope) 
     `beside` rows before and after it in its session. Hits that the scope hides are counted, never returned."""
     found, hidden, tally = list[Row](), 0, tally_of(conn)
     values = (match, limit, beside, beside, LONGEST, match, limit)
-    for r in conn.exec_driver_sql(_QUERY, values).fetchall():
+    rows = conn.exec_driver_sql(_QUERY, values).fetchall()
+    gone = set[int]() if scope.everything else _forgotten(conn, [r[1] for r in rows if r[0] is None])
+    for r in rows:
         row = Row(*r[:14])
         row.trust, tally.seen = _TRUSTS[r[13]], r[14]
         if scope.everything or (
-            (not row.is_private or row.repo in scope.private) and row.trust.at_least(scope.floor)
+            (not row.is_private or row.repo in scope.private)
+            and row.trust.at_least(scope.floor)
+            and (row.memory is not None or row.n not in gone)
         ):
             found.append(row)
         else:
             hidden += row.is_hit
     return Found(found, hidden)
+
+
+def _forgotten(conn: Connection, cursors: list[int]) -> set[int]:
+    """Those that a memory rests on, or an older version of it, which the owner forgot."""
+    if not cursors:
+        return set()
+    query = f"""
+WITH RECURSIVE line (cursor, id, next, state) AS (
+    SELECT s.cursor, m.id, m.superseded_by, m.state FROM memory_source s JOIN memory m ON m.id = s.memory_id
+    WHERE s.cursor IN ({", ".join("?" * len(cursors))})
+    UNION SELECT line.cursor, m.id, m.superseded_by, m.state FROM line JOIN memory m ON m.id = line.next
+)
+SELECT cursor FROM line JOIN tombstone t ON t.memory_id = line.id
+WHERE state = 'retired' AND t.by IN ('owner', 'edit')"""
+    return {int(r[0]) for r in conn.exec_driver_sql(query, tuple(cursors))}
 
 
 _TRUSTS = {str(t): t for t in Trust}

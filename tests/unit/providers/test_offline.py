@@ -26,7 +26,7 @@ async def _answer(question: str, found: list[str], *before: str) -> str:
 @pytest.mark.parametrize("question", ["what can you do?", "Help", "hello", " Who are you? "])
 async def test_asked_what_it_is_it_says_what_it_does_and_how_to_add_a_model(question: str) -> None:
     said = await _answer(question, [FOUND])
-    assert "`clawctl why ID`" in said and "`clawctl init`" in said and "nothing in my records" not in said
+    assert "`clawctl why ID`" in said and "`clawctl init`" in said and "nothing in memory" not in said
 
 
 async def test_the_time_and_place_before_a_question_are_no_part_of_it() -> None:
@@ -36,4 +36,4 @@ async def test_the_time_and_place_before_a_question_are_no_part_of_it() -> None:
 
 async def test_any_other_question_is_looked_up() -> None:
     assert FOUND in await _answer("what about octo/app#5?", [FOUND])
-    assert "nothing in my records" in await _answer("what can you do about issue 7?", [])
+    assert "nothing in memory" in await _answer("what can you do about issue 7?", [])
