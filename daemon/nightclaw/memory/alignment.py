@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from nightclaw.memory import nouns, words
-from nightclaw.memory.gist import Gist, Word, implied
+from nightclaw.memory.gist import ME, Gist, Word, implied
 
 _ALONE = frozenset({"owns", "leads", "manages", "oncall", "contact", "licence", "language", "name"})
 """Properties of which there is one."""
@@ -155,7 +155,8 @@ def _other_value(old: Gist, new: Gist) -> Relation | None:
     rest_old = [w for w in old.words if not w.is_old and w.form not in forms and not (w.is_faint and is_told)]
     rest_new = [w for w in mine if w.form not in old.held and not w.is_faint]
     shared = [w for w in mine if w.form in old.held]
-    if not rest_old or not rest_new or not any(not w.is_faint for w in shared):
+    is_mine = bool(old.marks & new.marks & _ALONE) and any(w.form == ME for w in shared)
+    if not rest_old or not rest_new or not (is_mine or any(not w.is_faint for w in shared)):
         return None
     kinds = {w.kind for w in (*rest_old, *rest_new) if w.is_value}
     if not _marks_agree(old, new, kinds, is_change=is_told):

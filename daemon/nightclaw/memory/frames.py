@@ -218,6 +218,8 @@ def is_(m: re.Match[str]) -> Found | None:
         return state
     v = values.whole(m["v"])
     n = noun(m["s"])
+    if (m["at"] or "").strip() in ("on", "via") and v.kind == "name" and (n is None or n.head not in HEADS):
+        return relation("use", m["s"], m["v"])
     if (m["at"] or "").strip() in ("in", "at") and v.kind == "name" and (n is None or n.head != "place"):
         return relation("place", m["s"], m["v"])
     forward = attribute(m["s"], m["v"])
@@ -287,7 +289,18 @@ def as_property(m: re.Match[str]) -> Found | None:
     return attribute(m["s"], m["v"]) if n is not None and n.head in HEADS else use_for(m)
 
 
+def run_with(m: re.Match[str]) -> Found | None:
+    """S is run with V: a command where V is written as one, else a tool, of which there may be several."""
+    is_command = (
+        values.whole(m["v"]).kind in ("literal", "path")
+        or re.match(r"\w+ [a-z-]", m["v"].strip()) is not None
+    )
+    return relation("command" if is_command else "use", m["s"], m["v"])
+
+
 def handed(m: re.Match[str]) -> Found | None:
+    if any(v.kind in ("number", "amount") for v in values.typed(m["s"])):
+        return None  # a share of something may be owned by many
     return _replacing(relation("owner", m["s"], m["v"]), m.groupdict().get("was"))
 
 

@@ -14,6 +14,7 @@ from nightclaw.memory import lexicon, nouns, values, words
 
 LONGEST = 400
 SPOKEN = 12
+ME = "me"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,13 @@ def implied(marks: frozenset[str], kinds: set[str]) -> frozenset[str]:
 
 def _read(plain: str, *, strong: bool) -> tuple[list[Word], set[str], int]:
     """(words, marks, how many times "not")."""
-    of_old = (lexicon.OLD, lexicon.OLD_AFTER, lexicon.GAVE, *((lexicon.FROM,) if strong else ()))
+    of_old = (
+        lexicon.OLD,
+        lexicon.OLD_AFTER,
+        lexicon.GAVE,
+        lexicon.TOOK,
+        *((lexicon.FROM,) if strong else ()),
+    )
     old = [m.span("old") for p in of_old for m in p.finditer(plain)]
     clauses = [m.end() for m in lexicon.CLAUSE.finditer(plain)]
     found, marks = list[Word](), set[str]()
@@ -123,7 +130,7 @@ def _read(plain: str, *, strong: bool) -> tuple[list[Word], set[str], int]:
             found.append(
                 Word(
                     form=t.form, written=plain[t.start : t.end].strip("`").casefold(), kind=t.kind,
-                    is_faint=t.form in lexicon.FAINT and not is_counted,
+                    is_faint=t.form == ME or (t.form in lexicon.FAINT and not is_counted),
                     clause=sum(end <= t.start for end in clauses), phrase=phrase,
                     tie=ties[-1].casefold() if ties else "",
                     at=t.start, end=t.end, is_old=any(a <= t.start < b for a, b in old),
@@ -168,6 +175,8 @@ def _word(written: str, *, is_first: bool, is_verb: bool) -> tuple[str, str] | N
         return lower, "negation"
     if lower in lexicon.MARK_OF:
         return lexicon.MARK_OF[lower], "mark"
+    if lower in ("my", "mine", "i", "me"):
+        return ME, "word"
     if is_verb and lower in lexicon.AMBIGUOUS:
         return None
     is_title = not is_first and len(written) > 1 and lexicon.TITLE.match(written) is not None

@@ -73,7 +73,7 @@ _NOT_A_FACT = re.compile(
 )
 _TOO = re.compile(r"(?i)\b(?:also|too|as well|in addition|additionally|besides|another)\b")
 _NEW = re.compile(
-    r"(?i)\b(?:now|instead|from now on|no longer|switch\w*|moved|migrat\w+|replac\w+|chang\w+"
+    r"(?i)\b(?:now|instead|from now on|no longer|switch\w*|moved|migrat\w+|replac\w+|changed"
     r"|going forward|from here on"
     r"|as of|starting|correction|update|actually|not any ?more|rather than|these days|nowadays|upgraded"
     r"|new)\b"

@@ -9,6 +9,7 @@ import re
 from nightclaw.memory import nouns, words
 
 PHRASES: tuple[tuple[str, str], ...] = (
+    (r"(would|is|are|was|has|have|had|will|can) (?:now|currently|already|just|recently|finally|officially|also)(?= )", r"\1"),
     (r"(?:(?:is|are|be) )?(?:in charge of|responsible for|accountable for|on the hook for)\b", "owns"),
     (r"look(?:s|ing)? after\b|tak(?:es?|ing) care of\b|took care of\b", "owns"),
     (r"(?:hand(?:s|ed)?|pass(?:es|ed)?|gave|given?|transferr?(?:ed|s)?)(?= [^,;.]{0,60}\bto\b)", "moved handover"),
@@ -59,7 +60,7 @@ PHRASES: tuple[tuple[str, str], ...] = (
     (r"as a rule\b|by default\b|as usual\b|if possible\b", " "),
 )  # fmt: skip
 MARKS = {
-    "owns": "own owns owner owners owned maintain maintains maintainer maintained responsible responsibility accountable steward"
+    "owns": "ownership own owns owner owners owned maintain maintains maintainer maintained responsible responsibility accountable steward"
             " stewards custodian belongs belong",
     "leads": "lead leads leader led heads headed",
     "manages": "manager manages pm managed",
@@ -88,12 +89,12 @@ IMPLIED = {
 }  # fmt: skip
 """Marks that the type of a value may say by itself."""
 STRONG = words.word_set(
-    "moved move moves moving switched switch switching changed change changes changing replaced replaces replace"
+    "moved move moves moving switched switch switching changed change changing replaced replaces replace"
     " replacing migrated migrate migrates renamed rename upgraded upgrade downgraded bumped bump bumps raised raise raises"
     " lowered lower lowers increased increase decreased reduced reduce cut cuts extended extend shortened doubled halved"
     " rescheduled reschedule postponed delayed slipped shifted shift swapped swap swaps transferred transfer rewritten"
     " rewrote relicensed relicense reverted revert relocated relocate reassigned reassign converted convert brought"
-    " dropped drop drops ditched revised updated update instead tuned adjusted adjust pushed replatformed rebooked"
+    " dropped drop drops ditched revised updated instead tuned adjusted adjust pushed replatformed rebooked"
     " stopped stops retired went ported superseded supersedes correction"
 )
 WEAK = re.compile(
@@ -102,7 +103,7 @@ WEAK = re.compile(
     r"|decision|decided|agreed|anymore|no more|this (?:morning|week|month)|today|yesterday)\b"
 )
 OLD = re.compile(
-    r"(?i)\b(?:instead of|rather than|as opposed to|no longer(?: (?:in|on|at|with|from|to|use|uses|using))?|no more"
+    r"(?i)\b(?:instead of|rather than|as opposed to|(?:has|have|we|they|i) left|no longer(?: (?:in|on|at|with|from|to|use|uses|using))?|no more"
     r"|(?:(?<=[,;] )|and |but )not(?! (?:only|yet|before|until|more|longer|be|to)\b)|replac(?:es|ed|ing)(?! (?:by|with)\b)"
     r"|(?:moved?|migrated?|switch(?:ed)?|transferred|changed|went|swapped|away|got|came|revert(?:ed)?|taken) (?:away |back |over |out )?(?:from|off|out of)"
     r"|(?:moved?|migrated?|took|taken) [\w-]+ (?:off|away from)|dropp?(?:ed|s|ing)?|ditch(?:ed|ing)?|retired|abandon(?:ed)?|got rid of"
@@ -125,7 +126,8 @@ ENDS = re.compile(
     r"|\bis (?:no|not) (?:\w+ )?(?:rule|requirement|policy|limit|deadline) \b|\bquit\b|\bceased\b|\bdisregard\b|\bscratch that\b"
 )
 TIE = re.compile(r"(?i)\b(of|for|in|on|to|with|by|at|from|as|via|is|are|to)\s")
-FROM = re.compile(r"(?i)\bfrom (?P<old>(?:the |our |my )?[^,;:()]+?)(?= (?:to|over to|onto)\b|[,;.]|$)")
+FROM = re.compile(r"(?i)\bfrom (?P<old>(?:the |our |my )?[^,;:()]+?)(?= (?:to|over to|onto)\b)")
+TOOK = re.compile(r"(?i)\bmoved handover\b[^,;]* from (?P<old>[^,;.]+)")
 GAVE = re.compile(r"^(?P<old>[A-Z][\w.-]+(?: [A-Z][\w.-]+)?) (?:has |have )?moved handover\b(?=.*\bto\b)")
 NEW = re.compile(r"(?i)(?:^|[;,.] |\b(?:has|have|got|is|are) (?:a |an |the |my |our )?)new\b")
 BREAK = re.compile(r"(?i)[,;:=]|(?<![\w'])(?!(?:the|a|an|our|my|your|its|their|his|her|s)\b)[a-z]+(?![\w'])")
@@ -182,11 +184,11 @@ SILENT = STRONG | ENDING | words.AUXILIARIES | words.SOFT | {"'s", "mr", "mrs", 
 PERSON = re.compile(r"@[\w-]+\Z|[^\W\d_a-z]['’]?[^\W\d_A-Z][\w'’]*(?:-[A-Z]\w+)?\Z")
 TITLE = re.compile(r"[A-Z][\w.-]*\Z")
 REASON = re.compile(
-    r"(?i)[,;]?\s+(?:because|since (?!\d{4}|(?:last|this|yesterday|then|the \w+ release))|due to|so that|in order to|given that|whereas"
+    r"(?i)[,;]?\s+(?:(?:after|since) (?:the|last|this|a|an|our|\w+'s) [^,;]*?(?:upgrade|migration|change|release|incident|outage|switch|move|merge|resize)|because|since (?!\d{4}|(?:last|this|yesterday|then|the \w+ release))|due to|so that|in order to|given that|whereas"
     r"|which is why|on .{2,20}'s request|thanks to)\b.*$"
 )
 CLAUSE = re.compile(
-    r"\s*(?:(?<!\b[DM][rs])(?<!\bMrs)[;.](?=\s)(?! (?:it|that|this|they)\b[^,;.]*(?:\d|\bnow\b))|,(?!\d)(?! (?:it|that|this|they)\b[^,;.]*(?:\d|\bnow\b))(?! [\d:/~`][\w.:/-]*(?:$|[.;]))|\s-\s"
+    r"\s*(?:(?<!\b[DM][rs])(?<!\bMrs)[;.](?=\s)(?! (?:it|that|this|they)\b[^,;.]*(?:\d|\bnow\b))|,(?!\d)(?! (?:it|that|this|they)\b[^,;.]*(?:\d|\bnow\b))(?! (?:[\d:/~`][\w.:/-]*|(?-i:[A-Z])[\w-]+(?: (?-i:[A-Z])[\w-]+)?)(?:$|[.;]))|\s-\s"
     r"|\band\b|\bbut\b|\bso\b(?= (?:it|we|the|please)))\s*"
 )
 WORD = re.compile(r"`[^`]*`|[\w@][\w.@/:+#$%&~-]*[\w/+#%]|[\w$€%#]|'s\b")

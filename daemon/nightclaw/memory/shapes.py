@@ -28,7 +28,7 @@ _PARTS = {
         r"|delay(?:ed|s)?|cut|dropped|doubled|went|goes|slipped|jumped|rose|fell|grew|shrank|brought forward"
         r"|point(?:ed|s)?|adjust(?:ed|s)?|swapp?(?:ed|s)?|redirect(?:ed|s)?)"
     ),
-    "<BE>": r"(?:is|are|was|were|has been|have been|had been|got|gets|is being|are being|will be|should be|must be|be|being)",
+    "<BE>": r"(?:is|are|was|were|has been|have been|had been|got|gets|is being|are being|will be|should be|must be|been|be|being)",
     "<IS>": (
         r"(?:is|are|=|equals|will be|has become|becomes|became|remains|stays|should be|must be|shall be|is set to"
         r"|are set to|stands at|reads)"
@@ -105,10 +105,12 @@ _SHAPES: tuple[tuple[Read, tuple[str, ...]], ...] = (
         r"<WE>do <S> (?:with|using|via|in|through) <V>",
         r"<S> (?:is|are) done (?:with|using|via|by|in|through) <V>",
     )),
-    (about("command"), (
+    (frames.run_with, (
         r"<WE><RUN> <S> (?:with|using|via|by running) <V>",
         r"to <RUN> <S>,? (?:use|run|type|call|invoke|we use|execute) <V>",
         r"<S> (?:is|are) (?:run|started|built|launched|executed) (?:with|using|via|by running) <V>",
+    )),
+    (about("command"), (
         r"the command (?:to <RUN>|for(?: running)?) <S> is <V>",
     )),
     (frames.version_of, (

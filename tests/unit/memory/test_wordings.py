@@ -25,8 +25,8 @@ def stand(first: str, then: str) -> Relation | None:
     [
         ("distinct", (None,), 1.0),
         ("near", (Relation.SAME,), 0.85),
-        ("retract", (Relation.ENDS, Relation.NEWER), 0.78),
-        ("supersede", (Relation.NEWER, Relation.ENDS), 0.71),
+        ("retract", (Relation.ENDS, Relation.NEWER), 0.8),
+        ("supersede", (Relation.NEWER, Relation.ENDS), 0.77),
     ],
 )
 def test_wordings_of_many_hands(kind: str, wanted: tuple[Relation | None, ...], share: float) -> None:
