@@ -14,7 +14,7 @@ from nightclaw.core.trust import Label, Trust
 from nightclaw.memory import dates, keys, kinds
 from nightclaw.memory.corrections import Learned, learned_of
 from nightclaw.memory.refusals import why_not
-from nightclaw.store import memories, observations, sessions
+from nightclaw.store import confirming, memories, observations, sessions
 from nightclaw.store.db import Connection
 from nightclaw.store.memories import Memory, NewMemory, Said
 from nightclaw.store.observations import NewObservation
@@ -79,10 +79,23 @@ def owner_said(conn: Connection, turn: OwnerTurn, now: int, tz: tzinfo) -> list[
 
 
 def owner_adds(conn: Connection, wanted: Wanted, now: int, tz: tzinfo, *, by: str = "owner") -> str:
-    """Keep what the owner adds outright; the memory's id. by: owner or import. Raises Invalid and Refused."""
+    """Keep what the owner adds outright; the memory's id, of the row that says it already when one does. by: owner or
+    import. Raises Invalid and Refused."""
+    return owner_keeps(conn, wanted, now, tz, by=by)[0]
+
+
+def owner_keeps(
+    conn: Connection, wanted: Wanted, now: int, tz: tzinfo, *, by: str = "owner"
+) -> tuple[str, bool]:
+    """As `owner_adds`: the memory's id, and whether it is new. What was said before is only seen again."""
     new = _owners(wanted, (), now, tz, by)
     held = _known(conn, new)
-    return held.id if held else _take_place(conn, new, memories.save(conn, new, Said("owner"), now), now)
+    if held is None:
+        return _take_place(conn, new, memories.save(conn, new, Said("owner"), now), now), True
+    is_dated = by == "owner" or wanted.observed_at is not None  # an undated file says nothing about when
+    if is_dated and new.observed_at > held.observed_at:
+        confirming.say_again(conn, held.id, new.text, Said("owner"), new.observed_at, now)
+    return held.id, False
 
 
 def remember(
@@ -106,7 +119,11 @@ def _learn(conn: Connection, turn: OwnerTurn, one: Learned, now: int, tz: tzinfo
     if one.is_borrowed and sessions.label_of(conn, turn.session).trust is not Trust.OWNER:
         return []
     new = _owners(Wanted(one.text, scope=turn.scope), (turn.cursor,), now, tz, "owner")
-    return [] if _known(conn, new) else [_take_place(conn, new, memories.add(conn, new, now), now)]
+    held = _known(conn, new)
+    if held is None:
+        return [_take_place(conn, new, memories.add(conn, new, now), now)]
+    confirming.confirm(conn, held.id, turn.cursor, now, now)
+    return []
 
 
 def _owners(wanted: Wanted, sources: tuple[int, ...], now: int, tz: tzinfo, by: str) -> NewMemory:

@@ -201,9 +201,8 @@ def _bring(conn: Connection, pieces: Sequence[Piece], now: int, zone: tzinfo) ->
             if why is not None:
                 told.refused[n] = why
                 continue
-            newest = events.head(conn)
-            made = capture.owner_adds(conn, _wanted(piece), now, zone, by="import")
-            if events.head(conn) > newest:
+            made, is_new = capture.owner_keeps(conn, _wanted(piece), now, zone, by="import")
+            if is_new:
                 told.added[n] = made
             else:
                 told.known += 1

@@ -1,8 +1,8 @@
 """What holds beyond this moment: rules to work by, tastes, decisions, and facts about the owner or the project. Pure.
 
 A sentence is kept for what it says, never for want of anything better: each rule in `lasting` names one way in which
-people state something that lasts. A sentence that points at what lies before them ("this one", "line 12"), that wonders,
-or that tells what just happens is none, whatever it looks like. Words of others are told apart in `pasted`.
+people state something that lasts. A sentence that points at what lies before them ("this one", "line 12"), wonders,
+or tells what just happens is none, whatever it looks like. Words of others are told apart in `pasted`.
 """
 
 import re

@@ -19,6 +19,7 @@ KINDS = (
     "approval.requested",
     "approval.resolved",
     "memory.added",
+    "memory.confirmed",
     "memory.superseded",
     "memory.retired",
     "memory.moved",
