@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "listening": ALL,  # the sources, composed
     "panel": ALL,  # the control API's view of the daemon
     "agent": ALL,  # models, wall, git and tools, composed
+    "house": frozenset({"core", "config", "problems", "store"}),
     "answering": DOOR | {"api"},  # the owner's word on what was asked
     "desk": ALL,  # the owner's requests, composed
     "degraded": ALL,

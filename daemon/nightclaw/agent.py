@@ -4,13 +4,13 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 from nightclaw.config import Config
 from nightclaw.config.rows import RepoConfig
 from nightclaw.core.errors import NightclawError
-from nightclaw.core.ports import Clock, ModelRequest
+from nightclaw.core.ports import ModelRequest
 from nightclaw.core.tools import Command, Ran, Sandbox, Tool, Workspace
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.execution.asking import SPECS, Asking
@@ -20,11 +20,11 @@ from nightclaw.execution.permits import Gatekeeper, Permits
 from nightclaw.execution.places import Places, directory
 from nightclaw.execution.purse import Purse
 from nightclaw.execution.runner import Model, Publish, Runner
+from nightclaw.house import House
 from nightclaw.initiative.counsel import Means
 from nightclaw.initiative.triage import ROLE as TRIAGE
 from nightclaw.initiative.triage import ModelTriage
 from nightclaw.policy.rules import ToolRule
-from nightclaw.problems import Problems
 from nightclaw.protocol.messages import parse_iso
 from nightclaw.providers.offline import MODEL as OFFLINE
 from nightclaw.providers.offline import Offline
@@ -35,7 +35,6 @@ from nightclaw.sandbox import probe
 from nightclaw.sandbox.none import NoSandbox
 from nightclaw.sources.github_api import GitHubAPI
 from nightclaw.store import budgets, tasks
-from nightclaw.store.db import Store
 from nightclaw.store.tasks import Task
 from nightclaw.tools import bash, edit, glob, grep, read, recall, remember, write
 from nightclaw.tools import git as git_tool
@@ -51,21 +50,6 @@ ROLE = "agent"
 TIDY_S = 3600.0
 KEPT = 20
 """How many worktrees with unsaved work may lie about before the owner is told."""
-
-
-class House(Protocol):
-    """What the agent needs of the daemon around it."""
-
-    @property
-    def home(self) -> Path: ...
-    @property
-    def config(self) -> Config: ...
-    @property
-    def store(self) -> Store: ...
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def problems(self) -> Problems: ...
 
 
 class Wall:

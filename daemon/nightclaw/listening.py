@@ -3,15 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from nightclaw.config import Config
 from nightclaw.core.errors import NightclawError
-from nightclaw.core.ports import Clock, Journal
+from nightclaw.core.ports import Journal
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.core.watch import of_stanza, parse
-from nightclaw.problems import Problems
+from nightclaw.house import House
 from nightclaw.sources.connect import connect
 from nightclaw.sources.deliveries import Deliveries
 from nightclaw.sources.files import Files
@@ -23,28 +22,17 @@ from nightclaw.sources.schedules import Schedules
 from nightclaw.sources.ticks import Ticks
 from nightclaw.stance import rule_set
 from nightclaw.store import approvals, tallies, watches
-from nightclaw.store.db import Store
 from nightclaw.store.schedules import StoreScheduleBook
 from nightclaw.supervise import Supervisor
 
 USER_RETRY_S = 600.0
 
 
-class House(Protocol):
+class ListeningHouse(House, Protocol):
     """What the sources need of the daemon around them."""
 
     @property
-    def home(self) -> Path: ...
-    @property
-    def config(self) -> Config: ...
-    @property
-    def store(self) -> Store: ...
-    @property
-    def clock(self) -> Clock: ...
-    @property
     def journal(self) -> Journal: ...
-    @property
-    def problems(self) -> Problems: ...
     def has(self, feature: str) -> bool: ...
     def is_paused(self) -> bool: ...
     def is_busy(self, kind: str) -> bool: ...
@@ -55,7 +43,7 @@ class House(Protocol):
 class Listening:
     """token_login: the GitHub user of the token, once known: the owner where the config names none."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: ListeningHouse) -> None:
         self._house = house
         self.token_login: str | None = None
         self._switches: dict[str, asyncio.Event] = {}

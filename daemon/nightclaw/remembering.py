@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from nightclaw.api.ports import Brought, DreamOrder, MemoryChange, MemoryOrder
-from nightclaw.config import Config
 from nightclaw.core.errors import Refused
-from nightclaw.core.ports import Clock, ModelRequest, Provider
+from nightclaw.core.ports import ModelRequest, Provider
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.diary import Diary
+from nightclaw.house import House
 from nightclaw.memory import capture, index
 from nightclaw.memory.desk import MemoryDesk, Piece
 from nightclaw.memory.dream.orient import Rules
@@ -20,12 +20,11 @@ from nightclaw.memory.offered import Offered
 from nightclaw.memory.recall import Scope, recall
 from nightclaw.memory.reminding import Reminder, remind
 from nightclaw.memory.topics import MemoryFiles
-from nightclaw.problems import Problems
 from nightclaw.protocol.messages import iso
 from nightclaw.providers.router import Router
 from nightclaw.sources.idle import Activity
 from nightclaw.store import budgets, dreams
-from nightclaw.store.db import Connection, Store
+from nightclaw.store.db import Connection
 from nightclaw.supervise import Supervisor
 
 if TYPE_CHECKING:
@@ -44,19 +43,9 @@ class Agent(Protocol):
     def caps(self) -> budgets.Caps: ...
 
 
-class House(Protocol):
+class RememberingHouse(House, Protocol):
     """What memory needs of the daemon around it. `agent` is asked only once everything is composed."""
 
-    @property
-    def home(self) -> Path: ...
-    @property
-    def config(self) -> Config: ...
-    @property
-    def store(self) -> Store: ...
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def problems(self) -> Problems: ...
     @property
     def diary(self) -> Diary: ...
     @property
@@ -71,7 +60,7 @@ class House(Protocol):
 class Remembering:
     """One for the daemon. `services` go to the tools, `add_loops` to the supervisor, the rest to the control API."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: RememberingHouse) -> None:
         self._house = house
         store, clock = house.store, house.clock
         zone = lambda: house.config.tz  # noqa: E731
@@ -169,7 +158,11 @@ class Asked:
     """The callables of `api.ports.Control` about memory."""
 
     def __init__(
-        self, house: House, desk: MemoryDesk, dreamer: Callable[[], Awaitable["Dreamer"]], files: MemoryFiles
+        self,
+        house: RememberingHouse,
+        desk: MemoryDesk,
+        dreamer: Callable[[], Awaitable["Dreamer"]],
+        files: MemoryFiles,
     ) -> None:
         self._house = house
         self._desk = desk
@@ -225,7 +218,7 @@ class Asked:
 class _Models:
     """The router, once the agent around it is made."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: RememberingHouse) -> None:
         self._house = house
 
     def models(self, role: str, allowed: Sequence[str] | None) -> Sequence[str]:

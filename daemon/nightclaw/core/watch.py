@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from nightclaw.core.errors import Invalid
+from nightclaw.core.stanza import Stanza
 from nightclaw.core.types import JSON, Verdict
 
 QUIET_S = 2.0
@@ -63,11 +64,9 @@ class Watch:
     created_at: int
 
 
-class Stanza(Protocol):
+class WatchStanza(Stanza, Protocol):
     """A `[[watch]]` as the config holds it."""
 
-    @property
-    def name(self) -> str: ...
     @property
     def path(self) -> Path: ...
     @property
@@ -76,21 +75,9 @@ class Stanza(Protocol):
     def quiet(self) -> float: ...
     @property
     def verdict(self) -> Verdict: ...
-    @property
-    def prompt(self) -> str | None: ...
-    @property
-    def repo(self) -> str | None: ...
-    @property
-    def unattended(self) -> str | None: ...
-    @property
-    def model(self) -> str | None: ...
-    @property
-    def budget_usd(self) -> float | None: ...
-    @property
-    def per_hour(self) -> int | None: ...
 
 
-def of_stanza(stanza: Stanza) -> WatchSpec:
+def of_stanza(stanza: WatchStanza) -> WatchSpec:
     return WatchSpec(
         name=stanza.name,
         path=os.path.normpath(stanza.path),

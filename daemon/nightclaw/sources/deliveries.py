@@ -9,7 +9,6 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from urllib.parse import urlsplit
 
 from nightclaw.core.errors import StoreBusy, StoreUnavailable
@@ -18,7 +17,7 @@ from nightclaw.core.types import JSON, SignalDraft
 from nightclaw.sources.github import parse
 from nightclaw.sources.github_answers import GitHubError, Offline, Unauthorized, Waiting
 from nightclaw.sources.github_api import GitHubAPI
-from nightclaw.sources.github_keys import obj, when, whole
+from nightclaw.sources.github_keys import obj, when_ms, whole
 from nightclaw.sources.github_repos import Repositories
 from nightclaw.sources.github_token import Settings
 
@@ -177,7 +176,7 @@ class Deliveries:
             answer = await self._api.get(path)
             rows, path = answer.rows(), answer.next
             for row in rows:
-                guid, at = row.get("guid"), _ms(row.get("delivered_at"))
+                guid, at = row.get("guid"), when_ms(row.get("delivered_at"))
                 if at is not None and at < now - BACK_MS:
                     path = None
                 elif isinstance(guid, str) and row.get("event") != "ping":
@@ -197,7 +196,7 @@ class Deliveries:
                 draft = await self._fetch(name, hook, row)
                 if draft is not None:
                     drafts.append(draft)
-                hook.done[str(row["guid"])] = _ms(row.get("delivered_at")) or now
+                hook.done[str(row["guid"])] = when_ms(row.get("delivered_at")) or now
             hook.done = {guid: at for guid, at in hook.done.items() if at > now - BACK_MS - DENIED_MS}
             new += await self._keep(drafts, {key: {**hook.done}})
         self._recovered += new
@@ -242,11 +241,3 @@ class Deliveries:
                 f"; the token may not read the hooks of {', '.join(denied[:3])}"
                 " (classic: scope `admin:repo_hook`; fine-grained: Webhooks: read)"
             )
-
-
-def _ms(value: object) -> int | None:
-    text = when(value)
-    try:
-        return int(datetime.fromisoformat(text).timestamp() * 1000) if text else None
-    except ValueError:
-        return None

@@ -50,6 +50,15 @@ def when(value: object) -> str | None:
     return at.strftime("%Y-%m-%dT%H:%M:%S") + (f".{at.microsecond:06d}" if at.microsecond else "") + "Z"
 
 
+def when_ms(value: object) -> int | None:
+    """The same instant in ms."""
+    text = when(value)
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1000) if text else None
+    except ValueError:
+        return None
+
+
 def _part(value: object) -> str | None:
     """A value as a piece of a key that cannot be taken for another: odd text is replaced by its digest."""
     if isinstance(value, str):

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from nightclaw.core.stanza import Stanza
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON, SignalDraft, Source, Verdict
 
@@ -32,25 +33,11 @@ _ID = re.compile(r"[\x21-\x7e]{1,256}")
 _FIELD = re.compile(r"\{payload((?:\.[^.{}\s]+)*)\}")
 
 
-class HookRow(Protocol):
+class HookRow(Stanza, Protocol):
     """A `[[hook]]` of the config, as far as parsing needs it."""
 
     @property
-    def name(self) -> str: ...
-    @property
-    def prompt(self) -> str | None: ...
-    @property
     def verdict(self) -> Verdict | None: ...
-    @property
-    def repo(self) -> str | None: ...
-    @property
-    def unattended(self) -> str | None: ...
-    @property
-    def model(self) -> str | None: ...
-    @property
-    def budget_usd(self) -> float | None: ...
-    @property
-    def per_hour(self) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)

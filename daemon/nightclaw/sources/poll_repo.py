@@ -18,7 +18,7 @@ from nightclaw.sources import poll_bodies as bodies
 from nightclaw.sources.github import parse
 from nightclaw.sources.github_answers import Absent, Answer, GitHubError, Offline, Unauthorized, Waiting
 from nightclaw.sources.github_api import GitHubAPI
-from nightclaw.sources.github_keys import obj, when, whole
+from nightclaw.sources.github_keys import obj, when_ms, whole
 from nightclaw.sources.poll_bodies import Found, Row
 
 DAY_MS = 86_400_000
@@ -181,7 +181,7 @@ class RepoLook:
                 return []
             rows += answer.rows(listing.key)
             for _ in range(listing.pages - 1):
-                if not answer.next or not rows or (_ms(rows[-1].get(listing.time)) or 0) <= floor:
+                if not answer.next or not rows or (when_ms(rows[-1].get(listing.time)) or 0) <= floor:
                     break
                 answer = await self._api.get(answer.next)
                 rows += answer.rows(listing.key)
@@ -194,7 +194,7 @@ class RepoLook:
             return []
         state.absent.pop(name, None)
         self._keep_etag(name, first)
-        times = [t for t in (_ms(row.get(listing.time)) for row in rows) if t is not None]
+        times = [t for t in (when_ms(row.get(listing.time)) for row in rows) if t is not None]
         if times:
             state.marks[name] = max([mark or 0, *times])
         return rows
@@ -230,7 +230,7 @@ class RepoLook:
             if held and held[1] == at:
                 known[str(number)] = held
                 continue
-            is_recent = (_ms(at) or 0) > self._state.baseline_at - DAY_MS
+            is_recent = (when_ms(at) or 0) > self._state.baseline_at - DAY_MS
             if is_recent and asked == MOST_REVIEWED:
                 self._state.etags.pop("pulls", None)  # looked at again next time
                 known[str(number)] = [sha, held[1] if held else ""]
@@ -312,7 +312,7 @@ class RepoLook:
             body = {**body, name: {**obj(body, name), **await lookup.thread(item.thread, name)}}
         draft = _draft(item, body, bot)
         raw = json.dumps(body, separators=(",", ":")).encode()
-        at = _ms(draft.attrs.get("created_at"))
+        at = when_ms(draft.attrs.get("created_at"))
         is_old = at is not None and at < self._state.baseline_at - DAY_MS and not item.standing
         attrs = {**draft.attrs, "baseline": True} if is_old else draft.attrs
         return replace(draft, raw=raw, attrs=attrs, delivery=None)
@@ -371,11 +371,3 @@ def _neighbours(key: str, keys: Mapping[str, object]) -> list[str]:
         return []
     near = (f"{match[1]}{(at + timedelta(seconds=s)).strftime('%Y-%m-%dT%H:%M:%SZ')}" for s in DRIFT_S)
     return [other for other in near if other not in keys]
-
-
-def _ms(value: object) -> int | None:
-    text = when(value)
-    try:
-        return int(datetime.fromisoformat(text).timestamp() * 1000) if text else None
-    except ValueError:
-        return None

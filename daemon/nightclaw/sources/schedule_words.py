@@ -4,6 +4,7 @@ import re
 from typing import Protocol
 
 from nightclaw.core.errors import Invalid
+from nightclaw.core.stanza import Stanza
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON, JSONObject, SignalDraft, Source, Verdict
 from nightclaw.sources.calendar import Fire, Missed, span_ms, written
@@ -14,11 +15,9 @@ MODES = ("default", "acceptEdits", "plan", "auto", "dontAsk")
 WORDS = ("name", "cron", "every", "at", "missed", "within", "expires_at", *OWN_WORDS)
 
 
-class Stanza(Protocol):
+class ScheduleStanza(Stanza, Protocol):
     """A `[[schedule]]` of the config; durations in seconds."""
 
-    @property
-    def name(self) -> str: ...
     @property
     def cron(self) -> str | None: ...
     @property
@@ -30,19 +29,7 @@ class Stanza(Protocol):
     @property
     def within(self) -> float | None: ...
     @property
-    def prompt(self) -> str | None: ...
-    @property
-    def repo(self) -> str | None: ...
-    @property
     def verdict(self) -> Verdict | None: ...
-    @property
-    def unattended(self) -> str | None: ...
-    @property
-    def model(self) -> str | None: ...
-    @property
-    def budget_usd(self) -> float | None: ...
-    @property
-    def per_hour(self) -> int | None: ...
 
 
 class ScheduleRow(Protocol):
@@ -109,7 +96,7 @@ def _draft(row: ScheduleRow, kind: str, key: str, title: str, slot: int, missed:
     )
 
 
-def words_of(stanza: Stanza) -> dict[str, JSON]:
+def words_of(stanza: ScheduleStanza) -> dict[str, JSON]:
     """A stanza as a row's words."""
     words: dict[str, JSON] = {
         "cron": stanza.cron,

@@ -21,7 +21,7 @@ from nightclaw.sources.calendar import Spec, due, next_fire, read_spec
 from nightclaw.sources.crontab import iso
 from nightclaw.sources.schedule_words import (
     ScheduleRow,
-    Stanza,
+    ScheduleStanza,
     checked,
     due_draft,
     manual_draft,
@@ -41,7 +41,7 @@ BACK_MS = 1000
 
 class Settings(Protocol):
     @property
-    def schedule(self) -> Sequence[Stanza]: ...
+    def schedule(self) -> Sequence[ScheduleStanza]: ...
     @property
     def tz(self) -> tzinfo: ...
 
