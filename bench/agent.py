@@ -17,34 +17,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "daemon")]
 
 from bench.house import is_quick, say  # noqa: E402
 from tests.e2e.daemon import CLAWCTL, Daemon, until  # noqa: E402
-from tests.e2e.homes import standard  # noqa: E402
-from tests.e2e.project import Project, engineer, labelled  # noqa: E402
+from tests.e2e.project import KEY, Project, agent_config, engineer, labelled  # noqa: E402
 from tests.fakes.model_server import Asked, ModelServer, Turn, call  # noqa: E402
 from tests.fakes.model_server import say as says  # noqa: E402
 
-KEY = {"MODEL_KEY": "test-key"}
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def config(server: ModelServer, project: Project | None = None) -> str:
-    repos = ""
-    if project is not None:
-        repos = f"""
-[[github.repo]]
-name = "Codertocat/Hello-World"
-path = "{project.clone}"
-base = "main"
-check = "python3 check.py"
-"""
-    more = f"""
-[models]
-agent = "anthropic/claude-sonnet-4-5"
-triage = "anthropic/claude-haiku-4-5"
-[providers.anthropic]
-api_key = {{ env = "MODEL_KEY" }}
-base_url = "{server.anthropic_url()}"
-"""
-    return standard(None, repos=repos or '[[github.repo]]\nname = "*/*"\n', more=more)
 
 
 def cpu_s(pid: int) -> float:
@@ -56,7 +33,7 @@ def hello_and_cache(turns: int) -> None:
     """A conversation: what its first message costs, and how much of the rest is read from the cache."""
     with ModelServer() as server:
         server.policy(lambda asked: says("Yes, that is so. " * 20))
-        daemon = Daemon(config(server), KEY)
+        daemon = Daemon(agent_config(server), KEY)
         try:
             daemon.start()
             for n in range(turns):
@@ -75,7 +52,7 @@ def triage() -> None:
         server.lane("triage", model="claude-haiku-4-5").policy(
             lambda asked: says('{"verdict": "record", "reason": "nothing to do"}')
         )
-        daemon = Daemon(config(server), KEY)
+        daemon = Daemon(agent_config(server), KEY)
         try:
             daemon.start()
             body = labelled()
@@ -103,7 +80,7 @@ def steps(count: int) -> None:
 
         server.policy(reader)
         with tempfile.TemporaryDirectory() as folder:
-            daemon = Daemon(config(server, Project(Path(folder))), KEY)
+            daemon = Daemon(agent_config(server, Project(Path(folder))), KEY)
             try:
                 daemon.start()
                 task = daemon.decision(daemon.take("issues", labelled()))["task_id"]
@@ -127,7 +104,7 @@ def first_word(count: int) -> None:
     waits: list[float] = []
     with ModelServer() as server:
         server.policy(answer)
-        daemon = Daemon(config(server), KEY)
+        daemon = Daemon(agent_config(server), KEY)
         try:
             daemon.start()
             for _ in range(count):
@@ -149,7 +126,7 @@ def journey(point: str | None) -> float:
     """What the labelled issue costs at the service, killed at `point` or not; in dollars."""
     with ModelServer() as server, tempfile.TemporaryDirectory() as folder:
         server.policy(engineer())
-        daemon = Daemon(config(server, Project(Path(folder))), KEY)
+        daemon = Daemon(agent_config(server, Project(Path(folder))), KEY)
         try:
             daemon.start({"NIGHTCLAW_FAILPOINT": point} if point else None)
             daemon.deliver("issues", labelled())

@@ -2,9 +2,9 @@
 
     python bench/lift.py [--seed N] [--quick]
 
-A daemon is told facts in one session, some of them changed later, dreams, and is asked for each in a session of its own.
-The model behind it is scripted and knows nothing: it repeats whatever line of its prompt has most words of the question.
-Prints one line `name value unit` a number.
+A daemon is told facts in one session, some of them changed later, dreams, and is asked for each in a session of its
+own. The model behind it is scripted and knows nothing: it repeats whatever line of its prompt has most words of the
+question. Prints one line `name value unit` a number.
 """
 
 import argparse
@@ -16,17 +16,22 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "daemon")]
 
-from bench.agent import KEY, config  # noqa: E402
 from bench.dreaming import words  # noqa: E402
 from bench.dreaming.plant import Planter  # noqa: E402
 from bench.dreaming.streams import ASKED  # noqa: E402
 from bench.house import is_quick, say  # noqa: E402
 from tests.e2e.daemon import Daemon  # noqa: E402
+from tests.e2e.project import KEY, agent_config  # noqa: E402
 from tests.fakes.model_server import Asked, ModelServer, Turn  # noqa: E402
 from tests.fakes.model_server import say as says  # noqa: E402
 
 FACTS = 20
-_SMALL = frozenset("the a an of is are in on at for to and it we i you our my with what which who where when how do does".split())  # fmt: skip
+_SMALL = frozenset(
+    re.findall(
+        r"\w+",
+        "the a an of is are in on at for to and it we i you our my with what which who where when how do does",
+    )
+)
 
 
 def content(text: str) -> set[str]:
@@ -60,7 +65,7 @@ def answered(facts: list[tuple[str, list[str], str]], *, is_told: bool) -> tuple
     """The share of questions answered with the value that holds, and the tokens they took."""
     with ModelServer() as server:
         server.policy(repeat)
-        daemon = Daemon(config(server), KEY)
+        daemon = Daemon(agent_config(server), KEY)
         try:
             daemon.start()
             if is_told:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.conftest import Hatch
 from tests.e2e.daemon import Daemon, until
-from tests.e2e.project import Project, engineer, git, labelled
-from tests.e2e.test_agent import KEY, agent_config
+from tests.e2e.project import KEY, Project, agent_config, engineer, git, labelled
 from tests.fakes.model_server import ModelServer
 from tests.fakes.sink import Sink
 

@@ -5,8 +5,12 @@ import json
 import subprocess
 from pathlib import Path
 
+from tests.e2e.homes import REPOS, standard
+from tests.fakes.model_server import ModelServer
 from tests.fakes.model_server.policies import Engineer
 
+KEY = {"MODEL_KEY": "test-key"}
+"""The environment of a daemon with `agent_config`."""
 BODY = Path(__file__).parents[1] / "data" / "webhooks"
 BUG = "def add(a, b):\n    return a - b\n"
 CHECK = "import calc\nassert calc.add(1, 2) == 3\n"
@@ -46,6 +50,32 @@ class Project:
         found.update((self.clone / ".git" / "index").read_bytes())
         found.update((self.clone / ".git" / "HEAD").read_bytes())
         return found.hexdigest()
+
+
+def agent_config(
+    server: ModelServer, project: Project | None = None, sink: str | None = None, more: str = ""
+) -> str:
+    """A config whose models are the server's; without a project every repository is believed."""
+    repos = (
+        f"""
+[[github.repo]]
+name = "Codertocat/Hello-World"
+path = "{project.clone}"
+base = "main"
+check = "python3 check.py"
+"""
+        if project
+        else REPOS
+    )
+    models = f"""
+[models]
+agent = "anthropic/claude-sonnet-4-5"
+triage = "anthropic/claude-haiku-4-5"
+[providers.anthropic]
+api_key = {{ env = "MODEL_KEY" }}
+base_url = "{server.anthropic_url()}"
+"""
+    return standard(sink, repos=repos, more=models + more)
 
 
 def engineer() -> Engineer:

@@ -6,11 +6,8 @@ from pathlib import Path
 import pytest
 from tests.e2e.conftest import Hatch
 from tests.e2e.daemon import Daemon, until
-from tests.e2e.homes import standard
-from tests.e2e.project import Project, engineer, git, labelled
+from tests.e2e.project import KEY, Project, agent_config, engineer, git, labelled
 from tests.fakes.model_server import ModelServer, call, say
-
-KEY = {"MODEL_KEY": "test-key"}
 
 
 @pytest.fixture
@@ -22,25 +19,6 @@ def project(tmp_path: Path) -> Project:
 def server() -> Iterator[ModelServer]:
     with ModelServer() as running:
         yield running
-
-
-def agent_config(server: ModelServer, project: Project, sink: str | None = None, more: str = "") -> str:
-    repos = f"""
-[[github.repo]]
-name = "Codertocat/Hello-World"
-path = "{project.clone}"
-base = "main"
-check = "python3 check.py"
-"""
-    models = f"""
-[models]
-agent = "anthropic/claude-sonnet-4-5"
-triage = "anthropic/claude-haiku-4-5"
-[providers.anthropic]
-api_key = {{ env = "MODEL_KEY" }}
-base_url = "{server.anthropic_url()}"
-"""
-    return standard(sink, repos=repos, more=models + more)
 
 
 def test_a_labelled_issue_becomes_one_pushed_branch_after_one_ask(

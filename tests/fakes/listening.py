@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nightclaw import boot, config
+from tests.fakes.settings import opened
+
+from nightclaw import config
 from nightclaw.api import peer
 from nightclaw.clock import SystemClock
 from nightclaw.doors import doors_of
@@ -192,17 +194,6 @@ async def control(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def open_store(path: Path) -> AsyncIterator[Store]:
-    boot.make_database(path)
-    store = Store(path)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-@asynccontextmanager
 async def listening(
     home: Path,
     *,
@@ -216,7 +207,7 @@ async def listening(
     (home / "config.toml").write_text(toml)
     loaded = config.load(home, {"GH_SECRET": SECRET, "HOOK_SECRET": HOOK_SECRET, "HOME": str(home)})
     problems = Problems()
-    async with open_store(home / "nightclaw.db") as store:
+    async with opened(home / "nightclaw.db") as store:
         stuck: list[str] = []
         off: set[str] = set()
         doors = doors_of(loaded, problems)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.fakes.settings import opened
 from tests.unit.api.house import Api, House, StepClock, control_of
 
-from nightclaw import boot
 from nightclaw.api.control import build
 from nightclaw.api.peer import judge
 from nightclaw.problems import Problems
@@ -19,11 +19,8 @@ from nightclaw.store.db import Store
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    boot.make_database(tmp_path / "nightclaw.db")
-    opened = Store(tmp_path / "nightclaw.db")
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with opened(tmp_path / "nightclaw.db") as made:
+        yield made
 
 
 @pytest.fixture

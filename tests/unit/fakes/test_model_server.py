@@ -1,7 +1,6 @@
 """The scripted model service, driven by Anthropic's own SDK and by plain HTTP: scripts, lanes, faults, accounts."""
 
 import threading
-from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,46 +20,9 @@ from tests.fakes.model_server import (
     provider_toml,
     say,
 )
+from tests.unit.fakes.asking import HELLO, TOOLS, ask, body
 
 pytestmark = pytest.mark.anyio
-TOOLS: list[Any] = [
-    {
-        "name": "Read",
-        "description": "Read a file",
-        "input_schema": {"type": "object", "properties": {"file_path": {"type": "string"}}},
-    }
-]
-HELLO: list[Any] = [{"role": "user", "content": "hello"}]
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as server:
-        yield server
-
-
-@pytest.fixture
-def sdk(server: ModelServer) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(api_key="k", base_url=server.anthropic_url(), max_retries=0) as sdk:
-        yield sdk
-
-
-@pytest.fixture
-async def client(server: ModelServer) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(
-        base_url=server.url, headers={"anthropic-version": "2023-06-01"}, timeout=10
-    ) as client:
-        yield client
-
-
-def ask(sdk: anthropic.Anthropic, messages: list[Any] = HELLO, **more: Any) -> anthropic.types.Message:
-    asked = {"model": "claude-sonnet-4-6", "max_tokens": 1000, "messages": messages, **more}
-    with sdk.messages.stream(**asked) as stream:
-        return stream.get_final_message()
-
-
-def body(**more: Any) -> dict[str, Any]:
-    return {"model": "claude-sonnet-4-6", "max_tokens": 100, "messages": HELLO, **more}
 
 
 def test_a_script_is_played_by_the_real_sdk(server: ModelServer, sdk: anthropic.Anthropic) -> None:

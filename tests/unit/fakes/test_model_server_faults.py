@@ -1,7 +1,6 @@
 """The scripted model service fails as planned: refused, cut, silent, garbled, and with tool calls nobody can run."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anthropic
@@ -34,46 +33,9 @@ from tests.fakes.model_server import (
     unauthorized,
     unknown_model,
 )
+from tests.unit.fakes.asking import TOOLS, ask, body
 
 pytestmark = pytest.mark.anyio
-TOOLS: list[Any] = [
-    {
-        "name": "Read",
-        "description": "Read a file",
-        "input_schema": {"type": "object", "properties": {"file_path": {"type": "string"}}},
-    }
-]
-HELLO: list[Any] = [{"role": "user", "content": "hello"}]
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as server:
-        yield server
-
-
-@pytest.fixture
-def sdk(server: ModelServer) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(api_key="k", base_url=server.anthropic_url(), max_retries=0) as sdk:
-        yield sdk
-
-
-@pytest.fixture
-async def client(server: ModelServer) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(
-        base_url=server.url, headers={"anthropic-version": "2023-06-01"}, timeout=10
-    ) as client:
-        yield client
-
-
-def ask(sdk: anthropic.Anthropic, messages: list[Any] = HELLO, **more: Any) -> anthropic.types.Message:
-    asked = {"model": "claude-sonnet-4-6", "max_tokens": 1000, "messages": messages, **more}
-    with sdk.messages.stream(**asked) as stream:
-        return stream.get_final_message()
-
-
-def body(**more: Any) -> dict[str, Any]:
-    return {"model": "claude-sonnet-4-6", "max_tokens": 100, "messages": HELLO, **more}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The fake speaks as the recorded services did: the same events, in the same order, with the same fields."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -27,12 +26,6 @@ from tests.unit.fakes.recorded import DATA, events_of, exchanges, kind, needs_da
 
 pytestmark = needs_data
 MESSAGES = [{"role": "user", "content": "hello"}]
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer() as server:
-        yield server
 
 
 def anthropic(server: ModelServer, turn: Turn, **more: Any) -> httpx2.Response:

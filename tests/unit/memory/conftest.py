@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.fakes.settings import opened
 
-from nightclaw import boot
 from nightclaw.clock import SystemClock
 from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Trust
@@ -21,11 +21,8 @@ from nightclaw.store.memories import Memory, NewMemory, Said
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    boot.make_database(tmp_path / "nightclaw.db")
-    opened = Store(tmp_path / "nightclaw.db")
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with opened(tmp_path / "nightclaw.db") as made:
+        yield made
 
 
 def new(text: str, topic: str = "deploys", **more: object) -> NewMemory:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -39,13 +39,6 @@ def gh_command(home: Path, token: str, status: int = 0) -> tuple[str, ...]:
     script.write_text(f'#!/bin/sh\necho "$@" >> "{home}/gh.asked"\nprintf %s "{token}"\nexit {status}\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return (str(script), "auth", "token")
-
-
-@pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub() as fake:
-        fake.add_repo(gh.repository())
-        yield fake
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What GitHub could not deliver is fetched from its record, once; a repository is connected with a proof."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -47,13 +47,6 @@ class World:
 
     def hook(self, url: str = PUBLIC + "/hooks/github") -> FakeHook:
         return self.github.add_hook("octo/app", url)
-
-
-@pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub() as fake:
-        fake.add_repo(gh.repository())
-        yield fake
 
 
 @pytest.fixture

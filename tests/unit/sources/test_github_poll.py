@@ -4,12 +4,10 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from tests.fakes import github_bodies as gh
-from tests.fakes.github_api import FakeGitHub
 from tests.fakes.github_world import World
 
 from nightclaw import boot
@@ -19,20 +17,6 @@ from nightclaw.store.db import Store
 from nightclaw.store.journal import StoreJournal
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub() as fake:
-        fake.add_repo(gh.repository())
-        yield fake
-
-
-@pytest.fixture
-async def world(tmp_path: Path, github: FakeGitHub) -> AsyncIterator[World]:
-    made = World(tmp_path, github)
-    yield made
-    await made.api.aclose()
 
 
 async def test_what_polling_finds_has_the_keys_of_the_hook(world: World) -> None:

@@ -1,30 +1,13 @@
 """What polling does when GitHub refuses, limits or is away, when the machine sleeps, and when the daemon dies."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from tests.fakes import github_bodies as gh
-from tests.fakes.github_api import FakeGitHub
 from tests.fakes.github_world import World
 from tests.fakes.journal import Died
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub() as fake:
-        fake.add_repo(gh.repository())
-        yield fake
-
-
-@pytest.fixture
-async def world(tmp_path: Path, github: FakeGitHub) -> AsyncIterator[World]:
-    made = World(tmp_path, github)
-    yield made
-    await made.api.aclose()
 
 
 async def test_without_a_token_public_repositories_are_polled_slowly(world: World) -> None:

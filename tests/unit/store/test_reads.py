@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
+from tests.fakes.settings import opened
 
-from nightclaw import boot
 from nightclaw.core.errors import StoreClosed
 from nightclaw.store import events
 from nightclaw.store.db import Store
@@ -27,11 +27,8 @@ def long_read(conn: Connection, started: asyncio.Event) -> int:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    boot.make_database(tmp_path / "nightclaw.db")
-    opened = Store(tmp_path / "nightclaw.db")
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with opened(tmp_path / "nightclaw.db") as made:
+        yield made
 
 
 async def test_a_cancelled_read_is_cancelled_and_spoils_no_later_one(store: Store) -> None:
