@@ -120,7 +120,7 @@ class App:
         )
         self.desk = Desk(
             self.store, self.clock, self.presence, self.agent.runner, self.stance, self._switched,
-            lambda: self.config.tz,
+            lambda: self.config.tz, self.remembering.interrupt,
         )  # fmt: skip
         self.safe_mode: str | None = None
         self.scheduler: Scheduler | None = None

@@ -34,7 +34,8 @@ FEATURES: dict[str, str] = {
 
 
 class Desk:
-    """stance: what holds now (rules, presence, models). All callables raise the errors of core.errors."""
+    """stance: what holds now (rules, presence, models). came: called when the owner writes, before anything else. All
+    callables raise the errors of core.errors."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Desk:
         stance: Callable[[], Stance],
         changed: Callable[[], None],
         tz: Callable[[], tzinfo],
+        came: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -53,6 +55,7 @@ class Desk:
         self._stance = stance
         self._changed = changed
         self._tz = tz
+        self._came = came
         self.paused_at: int | None = None
         self.overrides: dict[str, bool] = {}
 
@@ -70,6 +73,7 @@ class Desk:
 
     async def chat(self, message: ChatMessage) -> JSONObject:
         self._presence.touch(self._clock.now_ms())
+        self._came()
         stance, now = self._stance(), self._clock.now_ms()
         given = chat.ChatMessage(message.key, message.text, message.session, message.priority)
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 FEATURE, ROLE = "dream", "dream"
 LOOK_S = 30.0
+NEW_WORK = frozenset({"task.created", "task.started"})
+LONGEST_WAIT_S = 3600.0
 _ANSWERS, _LOOKED_AT = 3, 12
 
 
@@ -73,6 +75,7 @@ class Remembering:
     def add_loops(self, supervisor: Supervisor) -> None:
         supervisor.add(self.files.name, self.files.run, critical=False)
         supervisor.add("dream", self._dream, critical=False)
+        supervisor.add("waking", self._wake, critical=False)
 
     # Dreams
 
@@ -81,6 +84,15 @@ class Remembering:
         while self._house.idle_since() is None:  # noqa: ASYNC110  its moment is a matter of minutes
             await asyncio.sleep(LOOK_S)
         await (await self.dreamer()).run()
+
+    async def _wake(self) -> None:
+        """A dream gives way as soon as work comes, whoever brought it: a chat, a webhook, a schedule, a file."""
+        head = self._house.store.head
+        seen = head.cursor
+        while True:
+            if await head.wait_past(seen, LONGEST_WAIT_S, NEW_WORK):
+                self.interrupt()
+            seen = head.cursor
 
     async def dreamer(self) -> "Dreamer":
         """Made when it is first needed: a daemon that does not dream pays nothing for it."""
