@@ -233,6 +233,18 @@ class _Said:
         first = _shift(date(day.year, (day.month - 1) // months * months + 1, 1), n * months, "month")
         return (_shift(first, months, "month") - timedelta(days=1) if is_end else first).isoformat()
 
+    def day_of_month(self, m: re.Match[str]) -> str | None:
+        """ "the first of next month", "the last day of this month", "the 15th of last month"."""
+        first = _shift(self.day.replace(day=1), _WAYS.get(m["way"].lower(), 0), "month")
+        longest, nth = monthrange(first.year, first.month)[1], m["nth"].lower()
+        n = longest if nth == "last" else 1 if nth == "first" else int(re.sub(r"\D", "", nth))
+        return f"{_on(m)}{first.replace(day=n).isoformat()}" if 1 <= n <= longest else None
+
+    def day_of_week(self, m: re.Match[str]) -> str:
+        """ "Friday of next week"."""
+        monday = self.monday + timedelta(weeks=_WAYS.get(m["way"].lower(), 0))
+        return f"{_on(m)}{(monday + timedelta(days=_weekday(m['day']))).isoformat()}"
+
     def dated(self, m: re.Match[str]) -> str | None:
         """A day and month get the year that is meant."""
         if self.recurs:
@@ -263,7 +275,8 @@ _WAYS = {
 }
 _DURATION = re.compile(r"(?i)\b(?:finish\w*|complet\w*|respond\w*|return\w*|done|runs?|takes?|built)\s*$")
 _AHEAD = re.compile(r"(?i)\b(?:by|until|till|before|through|due|due on|no later than)\s+(?:the )?$")
-_UNIT = r"(?P<unit>day|week|month|year)s?"
+_UNIT = r"(?P<unit>day|week|fortnight|month|year)s?"
+_WAY = r"(?P<way>next|this|last|the current|the coming|the following|the previous)"
 _RULES: tuple[tuple[re.Pattern[str], Make], ...] = (
     (_rx(r"(?:the )?day after tomorrow|(?:the )?day before yesterday"), _Said.near),
     (
@@ -271,11 +284,13 @@ _RULES: tuple[tuple[re.Pattern[str], Make], ...] = (
             r"|(?:earlier |later )?this (?:morning|afternoon|evening)"),
         _Said.part,
     ),
-    (_rx(rf"(?P<n>{_N}) (?P<unit>minute|hour|day|week|month|year)s? ago"), _Said.ago),
+    (_rx(rf"(?:on )?(?:the )?(?P<nth>first|last|\d{{1,2}}(?:st|nd|rd|th)?)(?: day)? of {_WAY} month"), _Said.day_of_month),
+    (_rx(rf"(?:on )?(?P<day>{_DAY}) (?:of )?{_WAY} week"), _Said.day_of_week),
+    (_rx(rf"(?P<n>{_N}) (?P<unit>minute|hour|day|week|fortnight|month|year)s? ago"), _Said.ago),
     (_rx(rf"(?P<n>{_N}) {_UNIT} from (?:now|today|tomorrow)"), _Said.ahead),
     (_rx(rf"(?:for|over|in|during|within) the (?:next|coming) (?:(?P<n>{_N}) )?{_UNIT}"), _Said.until),
     (_rx(rf"(?:over|in|during|for|within) the (?:last|past) (?:(?P<n>{_N}) )?{_UNIT}"), _Said.since),
-    (_rx(rf"in (?P<n>{_N}) {_UNIT}(?:['’]s?)?(?: time)?"), _Said.ahead),
+    (_rx(rf"in (?:exactly )?(?P<n>{_N}) {_UNIT}(?:['’]s?)?(?: time)?"), _Said.ahead),
     (_rx(r"yesterday|tomorrow|(?:earlier |later )?today"), _Said.near),
     (
         _rx(r"(?:the )?(?P<edge>end|close|start|beginning) of (?:the )?(?:(?P<way>next|last|this|current) )?"
@@ -326,8 +341,8 @@ def _in(m: re.Match[str]) -> str:
 def _shift(day: date, n: int, unit: str) -> date:
     if unit == "day":
         return day + timedelta(days=n)
-    if unit == "week":
-        return day + timedelta(weeks=n)
+    if unit in ("week", "fortnight"):
+        return day + timedelta(weeks=n * (2 if unit == "fortnight" else 1))
     months = day.year * 12 + day.month - 1 + n * (12 if unit == "year" else 1)
     year, month = divmod(months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

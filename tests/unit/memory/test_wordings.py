@@ -5,10 +5,12 @@ The sentences were written by people who had not seen the code. The shares are w
 
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from nightclaw.memory import dates
 from nightclaw.memory.alignment import Relation, relation
 from nightclaw.memory.gist import LONGEST, gist
 
@@ -34,6 +36,12 @@ def test_wordings_of_many_hands(kind: str, wanted: tuple[Relation | None, ...], 
     assert len(cases) > 80
     missed = [c for c in cases if stand(c["first"], c["then"]) not in wanted]
     assert 1 - len(missed) / len(cases) >= share, "\n".join(f"{c['first']} | {c['then']}" for c in missed)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c["kind"] == "dated"], ids=lambda c: c["text"][:40])
+def test_a_relative_date_is_written_out_from_the_day_it_was_said(case: dict[str, str]) -> None:
+    said = datetime.fromisoformat(f"{case['said']}T10:00:00+00:00")
+    assert case["means"] in dates.absolute(case["text"], round(said.timestamp() * 1000), UTC)
 
 
 NEWER = [
@@ -73,7 +81,17 @@ def test_what_only_looks_alike_stays_two(a: str, b: str) -> None:
 
 
 def test_a_hostile_sentence_is_read_in_a_moment() -> None:
-    for part in ("from a to ", "not ", "now, ", "12:30 ", "Ab ", "moved ", "is ", "handed x ", "prefers a to "):
+    for part in (
+        "from a to ",
+        "not ",
+        "now, ",
+        "12:30 ",
+        "Ab ",
+        "moved ",
+        "is ",
+        "handed x ",
+        "prefers a to ",
+    ):
         began = time.process_time()
         gist(part * (LONGEST // len(part)))
         assert time.process_time() - began < 0.2, part
