@@ -106,7 +106,7 @@ _STATED = re.compile(
     rf"|get|am)|happy|in line|on line)\b|{_THING})(?:(?:the|our|my|we|i|all|every|each)\b|[\w.@/-]+ )"
 )
 _SHOULD = re.compile(
-    r"(?i)\b(?:should|would|could|took|takes|needs? to|expected|returns?|prints?|shows?|fails?|failed|tried)\b"
+    r"(?i)\b(?:should|would|could|took|takes|needs? to|expected|returns?|prints?|shows?|fails?|failed|tried|behind)\b"
 )
 _KEPT_AT = re.compile(
     r"(?i)^(?:the |our |my |all )?[\w -]{2,40} (?:is|are) \w+(?:ed|pt|t|en) (?:for|at|after|within|to|by|under"
@@ -144,6 +144,11 @@ def is_passing(sentence: str) -> bool:
 def is_command(sentence: str) -> bool:
     """True for a line of a shell or a program."""
     return _SHELL.search(sentence) is not None
+
+
+def is_statement(sentence: str) -> bool:
+    """True for words that may state a fact: they order nothing and wish nothing, and are about no piece of code."""
+    return _STATED.match(sentence) is not None and _SHOULD.search(sentence) is None
 
 
 def points_away(sentence: str) -> bool:
@@ -192,7 +197,7 @@ def rule_of(sentence: str) -> str | None:
 
 def _is_fact(sentence: str) -> bool:
     """A plain statement of a value with a type, of a thing with a name."""
-    if not _STATED.match(sentence) or not STATES.search(sentence) or _SHOULD.search(sentence):
+    if not is_statement(sentence) or not STATES.search(sentence):
         return False
     if _KEPT_AT.match(sentence):
         return True

@@ -13,9 +13,6 @@ from nightclaw.memory import corrections, dates, keys, kinds, likeness, pasted, 
 from nightclaw.memory.dream.refuse import NO_WORDS, TOO_LITTLE, refusal
 from nightclaw.store.observations import Observation
 
-_DECIDED = re.compile(
-    r"(?i)\b(?:we|i|the team) (?:have |has )?(?:decided|agreed|settled|chose|chosen|committed to|standardi[sz]ed)\b|^(?:decision|agreed|the plan is)\b"
-)
 _TALK = re.compile(
     r"(?i)^(?:thanks|thank you|hi|hello|hey|ok|okay|yes|no|sure|great|good|nice|perfect|cool|lol|hmm|oh|sorry)\b[^a-z]*$"
 )
@@ -26,7 +23,8 @@ def sayings(said: Observation) -> Iterator[tuple[str, str]]:
     """(sentence, kind) of each thing worth keeping in what the owner said."""
     if said.role != "owner" or said.kind == "explicit":
         return
-    learned = [one.text for one in corrections.learned_of(said.text) if refusal(one.text, said.trust) is None]
+    heard = [one.text for one in corrections.learned_of(said.text)]
+    learned = [text for text in heard if refusal(text, said.trust) in (None, TOO_LITTLE)]
     for text in learned:
         yield text, kinds.kind_of(text, "")
     for sentence in keys.sentences(pasted.own_part(said.text)):
@@ -65,7 +63,9 @@ def _kept(sentence: str, said: Observation) -> str | None:
         return None
     if pasted.unquoted(text) != text and keys.fact_of(pasted.unquoted(text)) is None:
         return None
-    if said.kind == "correction" or _DECIDED.search(text):
+    if not standing.is_statement(text):
+        return None
+    if said.kind == "correction":
         return _capital(text)
     fact = keys.fact_of(dates.absolute(text, said.at, UTC))
     return _capital(text) if fact is not None else None

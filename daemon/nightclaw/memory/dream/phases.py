@@ -19,6 +19,7 @@ from nightclaw.store import dream_material, dreams, observations
 from nightclaw.store.db import Store
 from nightclaw.store.dream_changes import Plan
 from nightclaw.store.dream_material import Material
+from nightclaw.store.memories import LIVE
 
 READ = 1_000
 """New observations, and as many memories, one dream reads at most."""
@@ -203,7 +204,7 @@ def _counts(night: Night, plan: Plan) -> dict[str, int]:
     ways = [w.how for w in plan.ways if not w.old.startswith("new:")]
     pieces = night.table.pieces
     lost = sum(
-        p.row is not None and not p.is_live and p.gone_to is None and not p.ended_by and not p.why
+        p.row is not None and p.row.state in LIVE and not p.is_live and p.gone_to is None and not p.ended_by
         for p in pieces
     )
     touched = {w.old for w in plan.ways} | {r.id for r in plan.retired}
