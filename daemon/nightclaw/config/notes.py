@@ -5,14 +5,11 @@ from nightclaw.config.model import Config
 
 def not_yet(config: Config) -> list[str]:
     """One line for each configured section that this version accepts and does not act on yet."""
-    default = Config(home=config.home)
     found: list[str] = []
     if config.web.listen is not None:
         found.append("[web] listen: the page is not built yet, nothing will listen there")
     if config.mcp.servers:
         found.append(f"[mcp.servers]: {', '.join(config.mcp.servers)} will not be started yet")
-    if config.dream != default.dream or config.features.get("dream"):
-        found.append("[dream]: memory and dreams are not built yet")
     return found
 
 
