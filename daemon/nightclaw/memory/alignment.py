@@ -80,7 +80,7 @@ def _replaced(old: Gist, new: Gist) -> Relation | None:
     left = [w for w in left if not _is_title(w) and w.phrase not in phrases]
     if not gone or not _is_little(left, [w for w in shared if not w.is_faint], new):
         return None
-    if not any(not w.is_faint for w in shared) and not (old.marks & new.marks):
+    if not any(not w.is_faint for w in shared) and len(shared) < 2 and not (old.marks & new.marks):
         return None
     if (
         any(

@@ -81,11 +81,10 @@ def gist(text: str) -> Gist | None:
     plain = _spelled(_long(text))
     weak, ends, adds = (p.search(plain) is not None for p in (lexicon.WEAK, lexicon.ENDS, lexicon.AGAIN))
     strong = any(w in lexicon.STRONG for w in words.tokens(plain)) or lexicon.NEW.search(plain) is not None
+    plain = _without_reason(plain)
     for pattern, to in lexicon.COMPILED:
         plain = pattern.sub(to, plain)
     strong = strong or re.search(r"\bmoved\b", plain) is not None
-    bare = lexicon.REASON.sub("", plain)
-    plain = bare if len(bare.split()) >= 3 else plain
     found, marks, negations = _read(plain, strong=strong)
     if not found:
         return None
@@ -193,6 +192,11 @@ def _word(written: str, *, is_first: bool, is_verb: bool) -> tuple[str, str] | N
     if is_name:
         return form, "person" if lexicon.PERSON.match(written) else "name"
     return form, "opening" if is_first and written[0].isupper() else "word"
+
+
+def _without_reason(plain: str) -> str:
+    bare = lexicon.REASON.sub("", plain)
+    return bare if len(bare.split()) >= 3 else plain
 
 
 def _long(text: str) -> str:

@@ -95,7 +95,7 @@ STRONG = words.word_set(
     " rescheduled reschedule postponed delayed slipped shifted shift swapped swap swaps transferred transfer rewritten"
     " rewrote relicensed relicense reverted revert relocated relocate reassigned reassign converted convert brought"
     " dropped drop drops ditched revised updated instead tuned adjusted adjust pushed replatformed rebooked"
-    " stopped stops retired went ported superseded supersedes correction"
+    " prolonged renewed stopped stops retired went ported superseded supersedes correction"
 )
 WEAK = re.compile(
     r"(?i)\b(?:now|nowadays|these days|from now on|from here on|going forward|as of|no longer|any ?more|since (?:then|last"
@@ -108,7 +108,7 @@ OLD = re.compile(
     r"|(?:moved?|migrated?|switch(?:ed)?|transferred|changed|went|swapped|away|got|came|revert(?:ed)?|taken) (?:away |back |over |out )?(?:from|off|out of)"
     r"|(?:moved?|migrated?|took|taken) [\w-]+ (?:off|away from)|dropp?(?:ed|s|ing)?|ditch(?:ed|ing)?|retired|abandon(?:ed)?|got rid of"
     r"|g[ai]ve[ns]? up(?: on)?|away from|swapp?(?:ed)?(?: out)?(?= [^,;]+? (?:for|with)\b)|over(?! to\b)|than|previously|formerly"
-    r"|used to be|it was|(?<=[,;(] )was|stop(?:ped|s)? (?:using )?|superseded?|supersedes|not use|up from|down from|but no|sold)\s+"
+    r"|used to be|it was(?! \w+ed\b)|(?<=[,;(] )was|stop(?:ped|s)? (?:using )?|superseded?|supersedes|not use|up from|down from|but no|sold)\s+"
     r"(?P<old>(?:the |our |my |a |its )?[^,;:()]+?)(?=\s+(?:to|for|with|by|because|since|as|onto|in favou?r|and|but|at|on|in|is|are"
     r"|anymore|any|now|so|until|when|here|there|these)\b|\s*[,;:.()]|\s*$| - )"
 )
@@ -158,7 +158,7 @@ LIGHT = words.word_set(
     "runs running reach reaches reachable reached serve serves served uses used using expose exposes exposed find"
     " finds found store stores stored live lives living located locate put puts saved save sit sits reside resides available"
     " accessible sets happen happens take takes taking took held hold holds begin begins start starts started"
-    " scheduled occur occurs go goes going gone come comes see get gets got getting call call type execute executed"
+    " scheduled occur occurs go goes going gone come comes see get gets got getting type execute executed"
     " know known stay stays stand stands have has had having one ones give gives given gave hosted host hosts deployed"
     " under via through be remains remain works working worked shows make makes made making do does done"
     " doing did decided decide chose choose chosen settled agreed standardized standardised adopt adopted handled handle handles"
@@ -181,7 +181,7 @@ ENDING = words.word_set(
 )
 """Words by which something is said to be over."""
 SILENT = STRONG | ENDING | words.AUXILIARIES | words.SOFT | {"'s", "mr", "mrs", "ms", "dr"}
-PERSON = re.compile(r"@[\w-]+\Z|[^\W\d_a-z]['’]?[^\W\d_A-Z][\w'’]*(?:-[A-Z]\w+)?\Z")
+PERSON = re.compile(r"@[\w-]+\Z|[^\W\d_a-z]['’]?[^\W\d_A-Z][\w'’]*(?:-\w+)?\Z")
 TITLE = re.compile(r"[A-Z][\w.-]*\Z")
 REASON = re.compile(
     r"(?i)[,;]?\s+(?:(?:after|since) (?:the|last|this|a|an|our|\w+'s) [^,;]*?(?:upgrade|migration|change|release|incident|outage|switch|move|merge|resize)|because|since (?!\d{4}|(?:last|this|yesterday|then|the \w+ release))|due to|so that|in order to|given that|whereas"
@@ -189,7 +189,7 @@ REASON = re.compile(
 )
 CLAUSE = re.compile(
     r"\s*(?:(?<!\b[DM][rs])(?<!\bMrs)[;.](?=\s)(?! (?:it|that|this|they)\b[^,;.]*(?:\d|\bnow\b))|,(?!\d)(?! (?:it|that|this|they)\b[^,;.]*(?:\d|\bnow\b))(?! (?:[\d:/~`][\w.:/-]*|(?-i:[A-Z])[\w-]+(?: (?-i:[A-Z])[\w-]+)?)(?:$|[.;]))|\s-\s"
-    r"|\band\b|\bbut\b|\bso\b(?= (?:it|we|the|please)))\s*"
+    r"|\band\b(?! now\b)|\bbut\b|\bso\b(?= (?:it|we|the|please)))\s*"
 )
 WORD = re.compile(r"`[^`]*`|[\w@][\w.@/:+#$%&~-]*[\w/+#%]|[\w$€%#]|'s\b")
 SHORT = tuple(
