@@ -13,7 +13,7 @@ from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Label, Trust
 from nightclaw.memory import dates, keys, kinds
 from nightclaw.memory.corrections import Learned, learned_of
-from nightclaw.memory.refusals import why_not
+from nightclaw.memory.refusals import secret_of, why_not
 from nightclaw.store import confirming, memories, observations, sessions
 from nightclaw.store.db import Connection
 from nightclaw.store.memories import Memory, NewMemory, Said
@@ -88,6 +88,11 @@ def owner_keeps(
     conn: Connection, wanted: Wanted, now: int, tz: tzinfo, *, by: str = "owner"
 ) -> tuple[str, bool]:
     """As `owner_adds`: the memory's id, and whether it is new. What was said before is only seen again."""
+    secret = secret_of(wanted.text)
+    if secret is not None:
+        raise Refused(
+            f"not kept: it holds {secret}", "memory is no place for secrets; say where it is kept instead"
+        )
     new = _owners(wanted, (), now, tz, by)
     held = _known(conn, new)
     if held is None:
@@ -116,6 +121,8 @@ def remember(
 
 def _learn(conn: Connection, turn: OwnerTurn, one: Learned, now: int, tz: tzinfo) -> list[str]:
     """The memory made of it, none when it was known, or when it repeats words of a session that strangers reached."""
+    if why_not(one.text, Trust.OWNER) is not None:
+        return []
     if one.is_borrowed and sessions.label_of(conn, turn.session).trust is not Trust.OWNER:
         return []
     new = _owners(Wanted(one.text, scope=turn.scope), (turn.cursor,), now, tz, "owner")

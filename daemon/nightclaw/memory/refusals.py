@@ -38,10 +38,19 @@ _COMMANDS = re.compile(
     r"(?!\s+(?:is|are|was|were|has|of|[#\d])\b)\s+\S"
 )
 
+_FOR = r"(?: (?:for|of|to) [\w .-]{1,40}?)?"
+_CREDENTIAL = re.compile(
+    rf"(?i)\b(?:pass(?:word|phrase|code)|(?:recovery|backup) (?:codes?|phrase)|seed phrase){_FOR}"
+    r"(?:\s*[:=]\s*|\s+(?:is|was)\s+(?:now\s+)?[\"'`“]?(?!(?:kept|stored|in|at|under|on|managed|required|needed|not|never|no|only|set|read"
+    r"|taken|known|the same|valid|too|\w+ed)\b))[\"'`“]?\S{3,}"
+    rf"|\bpin(?: code)?{_FOR}\s*(?:[:=]|\bis\b)\s*\d{{3,}}"
+    rf"|\b(?:log-?in|credentials?)s?{_FOR}\s*(?:[:=]|\bis\b|\bare\b)\s*[\w.@+-]{{2,60}}\s*[/:|]\s*\S{{4,}}"
+)
+
 
 def why_not(text: str, trust: Trust) -> str | None:
     """Why these words are not kept, as a clause; None when nothing speaks against them."""
-    secret = secret_in(text)
+    secret = secret_of(text)
     if secret is not None:
         return f"it holds {secret}; memory keeps no secrets, only where they are"
     if is_output(text):
@@ -56,3 +65,8 @@ def is_output(text: str) -> bool:
     lines = [line for line in text.splitlines() if line.strip()]
     marks = len(_OUTPUT.findall(text))
     return marks > 0 and (marks >= 2 or len(lines) > 3 or "\x1b[" in text or marks == len(lines))
+
+
+def secret_of(text: str) -> str | None:
+    """What secret the words hold: of a known form, or what people say when they tell a password."""
+    return secret_in(text) or ("what looks like a credential" if _CREDENTIAL.search(text) else None)

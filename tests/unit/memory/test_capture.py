@@ -121,6 +121,27 @@ def test_a_secret_is_not_kept_and_does_not_stop_the_chat(conn: Connection) -> No
     assert "tr0ub4dor" not in row.text and row.role == "owner"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "passphrase: correct horse battery staple, remember it", "remember my login: bob / S3cur3!pass",
+        "The pin of my card is 4929", "remember that the passphrase for the vault is blue-horse-nine",
+    ],
+)  # fmt: skip
+def test_nor_is_what_people_say_when_they_tell_one(conn: Connection, said: str) -> None:
+    assert hear(conn, said) == []
+    with pytest.raises(Refused):
+        capture.owner_adds(conn, Wanted(said), NOON, UTC)
+
+
+def test_where_a_secret_is_kept_is_none(conn: Connection) -> None:
+    for said in (
+        "Remember that the pin is kept in the vault",
+        "remember: passwords are rotated every 90 days",
+    ):
+        assert hear(conn, said)
+
+
 def test_a_pronoun_is_not_filled_in_from_a_session_that_strangers_reached(conn: Connection) -> None:
     session = tasks.ensure_session(conn, None, "x", NOON)
     sessions.lower(conn, session, Label(Trust.WORLD))

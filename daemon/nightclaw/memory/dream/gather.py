@@ -44,31 +44,29 @@ def own_words(said: Observation) -> str:
 
 
 def _kept(sentence: str, said: Observation) -> str | None:
-    """A plain fact or decision; what a chat keeps at once is not looked for again."""
+    """A plain fact or a correction; what a chat keeps at once is not looked for again."""
     text = standing.bare(sentence)
-    if (
-        not 8 <= len(text) <= LONGEST
-        or _TALK.match(text)
-        or standing.is_request(text)
-        or standing.is_passing(text)
-    ):
-        return None
-    if (
-        refusal(text, said.trust) is not None
-        or likeness.depends_on_context(text)
-        or standing.points_away(text)
-    ):
-        return None
-    if pasted.PASSAGE in text or pasted.is_reported(text) or standing.is_command(text):
-        return None
-    if pasted.unquoted(text) != text and keys.fact_of(pasted.unquoted(text)) is None:
-        return None
-    if not standing.is_statement(text):
+    if not 8 <= len(text) <= LONGEST or not _is_own_statement(text) or refusal(text, said.trust) is not None:
         return None
     if said.kind == "correction":
         return _capital(text)
     fact = keys.fact_of(dates.absolute(text, said.at, UTC))
     return _capital(text) if fact is not None else None
+
+
+def _is_own_statement(text: str) -> bool:
+    if (
+        _TALK.match(text)
+        or standing.is_request(text)
+        or standing.is_passing(text)
+        or standing.is_command(text)
+    ):
+        return False
+    if likeness.depends_on_context(text) or standing.points_away(text) or not standing.is_statement(text):
+        return False
+    own = pasted.unquoted(text)
+    is_whole = own == text or keys.fact_of(own) is not None
+    return is_whole and pasted.PASSAGE not in text and not pasted.is_reported(text)
 
 
 def _capital(text: str) -> str:
