@@ -42,10 +42,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Gist:
-    """words: in their order. marks: the properties it speaks of. verb_at: where its verb stands. is_label: "name: value". is_inverted: it opens
-    with what it says. is_directed: its two sides are not the same thing. strong, weak: it tells of a change in so many
-    words, or that something is so now. ends: it says that something holds no longer. adds: "also". negated: an odd
-    number of "not"."""
+    """words: in their order. marks: the properties it speaks of. verb_at: where its verb stands. is_label: "name:
+    value". is_inverted: it opens with what it says. is_directed: its two sides are not the same thing. strong, weak: it
+    tells of a change in so many words, or that something is so now. ends: it says that something holds no longer. adds:
+    "also". negated: an odd number of "not"."""
 
     words: tuple[Word, ...]
     marks: frozenset[str]

@@ -1,7 +1,6 @@
 """What a dream reads: each look goes by an index and has a limit, so it costs what is new and not what is there."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,7 +16,6 @@ T = TypeVar("T")
 KNOWN = (MemoryState.CANDIDATE, MemoryState.ACTIVE, MemoryState.SUPERSEDED)
 _IN_ONE = 300  # values of one IN list
 _PAST = 5000  # rows of one look at what is related
-_COMMON, _RARE, _NEAR, _GENERATIONS = 200, 10, 12, 4  # of words, and of rows beside one sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,33 +83,6 @@ def related(conn: Connection, keys: Iterable[str], sketches: Iterable[int]) -> l
         )
         found.update((m.id, m) for m in memories.matching(conn, where, part))
     return list(found.values())
-
-
-def beside(conn: Connection, spoken: Sequence[Collection[str]]) -> list[Memory]:
-    """Live rows that share words with one of `spoken` (the words of a sentence each), and the rows they took the place
-    of. A word in more rows than `_COMMON` finds nothing by itself."""
-    rows = {word: _holding(conn, word) for word in {w for said in spoken for w in said}}
-    near = set[int]()
-    for said in spoken:
-        shared = Counter(n for word in set(said) for n in rows[word])
-        rare = {n for word in said if len(rows[word]) <= _RARE for n in rows[word]}
-        near |= {n for n, many in shared.most_common(_NEAR) if many > 1 or n in rare}
-    found = dict[str, Memory]()
-    for part in parts(sorted(near)):
-        found.update((m.id, m) for m in memories.matching(conn, f"n IN ({marks(part)})", part))
-    older = [m.supersedes for m in found.values() if m.supersedes is not None]
-    for _ in range(_GENERATIONS):
-        before = [m for m in by_ids(conn, [i for i in older if i not in found]) if m.state in KNOWN]
-        found.update((m.id, m) for m in before)
-        older = [m.supersedes for m in before if m.supersedes is not None]
-    return list(found.values())
-
-
-def _holding(conn: Connection, word: str) -> list[int]:
-    match = 'text : "' + word.replace('"', " ") + '"'
-    query = "SELECT rowid FROM memory_fts WHERE memory_fts MATCH ? LIMIT ?"
-    found = [int(r[0]) for r in conn.exec_driver_sql(query, (match, _COMMON + 1))]
-    return found if len(found) <= _COMMON else []
 
 
 def due(conn: Connection, now: int, limit: int) -> list[Memory]:

@@ -15,7 +15,7 @@ from nightclaw.memory.dream.drafting import diff_of, plan_of
 from nightclaw.memory.dream.gather import own_words, sayings
 from nightclaw.memory.dream.orient import Rules
 from nightclaw.memory.dream.pieces import Piece, Table, sketches
-from nightclaw.store import dream_material, dreams, observations
+from nightclaw.store import dream_material, dreams, neighbours, observations
 from nightclaw.store.db import Store
 from nightclaw.store.dream_changes import Plan
 from nightclaw.store.dream_material import Material
@@ -100,7 +100,7 @@ class Phases:
         marks = {s for p in table.pieces for s in sketches(p)}
         known = await self._store.read(dream_material.related, keys, marks)
         spoken = [p.gist.spoken for p in table.pieces if p.gist is not None]
-        known += await self._store.read(dream_material.beside, spoken)
+        known += await self._store.read(neighbours.beside, spoken)
         over = await self._store.read(dream_material.due, at, DUE)
         for row in {m.id: m for m in [*known, *over]}.values():
             if row.id not in new:
