@@ -14,6 +14,7 @@ from nightclaw.core.trust import Label, Trust
 from nightclaw.memory import dates, keys, kinds
 from nightclaw.memory.corrections import Learned, learned_of
 from nightclaw.memory.refusals import secret_of, why_not
+from nightclaw.memory.succession import is_near, take_place
 from nightclaw.store import confirming, memories, observations, sessions
 from nightclaw.store.db import Connection
 from nightclaw.store.memories import Memory, NewMemory, Said
@@ -96,7 +97,7 @@ def owner_keeps(
     new = _owners(wanted, (), now, tz, by)
     held = _known(conn, new)
     if held is None:
-        return _take_place(conn, new, memories.save(conn, new, Said("owner"), now), now), True
+        return take_place(conn, new, memories.save(conn, new, Said("owner"), now), now), True
     is_dated = by == "owner" or wanted.observed_at is not None  # an undated file says nothing about when
     if is_dated and new.observed_at > held.observed_at:
         confirming.say_again(conn, held.id, new.text, Said("owner"), new.observed_at, now)
@@ -128,7 +129,7 @@ def _learn(conn: Connection, turn: OwnerTurn, one: Learned, now: int, tz: tzinfo
     new = _owners(Wanted(one.text, scope=turn.scope), (turn.cursor,), now, tz, "owner")
     held = _known(conn, new)
     if held is None:
-        return [_take_place(conn, new, memories.add(conn, new, now), now)]
+        return [take_place(conn, new, memories.add(conn, new, now), now)]
     confirming.confirm(conn, held.id, turn.cursor, now, now)
     return []
 
@@ -142,23 +143,6 @@ def _owners(wanted: Wanted, sources: tuple[int, ...], now: int, tz: tzinfo, by: 
 def _known(conn: Connection, new: NewMemory) -> Memory | None:
     held = _same(conn, new)
     return held if held and held.trust is Trust.OWNER and held.state is MemoryState.ACTIVE else None
-
-
-def _take_place(conn: Connection, new: NewMemory, made: str, now: int) -> str:
-    """Every other value of the same fact gives way to the newest one, which is this unless it was observed before.
-    What says that a value is over ends that value; what holds for a while ends nothing."""
-    fact = keys.fact_of(new.text)
-    if new.fact_key is None or new.expires_at is not None or fact is None or fact.is_multi:
-        return made
-    held = [m for m in memories.by_key(conn, new.fact_key) if m.id != made and _is_near(m, new)]
-    held = [m for m in held if m.expires_at is None and (fact.holds or m.fact_value == fact.value)]
-    newer = [m for m in held if m.trust is Trust.OWNER and m.observed_at > new.observed_at]
-    if newer:
-        memories.supersede(conn, made, newer[-1].id, now)
-        return made
-    for old in held:
-        memories.supersede(conn, old.id, made, now)
-    return made
 
 
 def _made(
@@ -201,11 +185,4 @@ def _same(conn: Connection, new: NewMemory) -> Memory | None:
         if new.fact_key
         else memories.of_topic(conn, new.topic, memories.LIVE)
     )
-    return next((m for m in near if memories.text_hash(m.text) == wording and _is_near(m, new)), None)
-
-
-def _is_near(held: Memory, new: NewMemory) -> bool:
-    return (held.private, held.repo if held.private else None) == (
-        new.private,
-        new.repo if new.private else None,
-    )
+    return next((m for m in near if memories.text_hash(m.text) == wording and is_near(m, new)), None)

@@ -124,10 +124,10 @@ class Phases:
 
     async def consolidate(self, night: Night, *, ask: bool) -> None:
         begun = time.monotonic()
-        offline.consolidate(night.table)
+        await asyncio.to_thread(offline.consolidate, night.table)  # long after a long day, and pure
         if ask and self._asking is not None:
             night.asked = await self._asking.ask(night.table, night.unclaimed)
-            offline.settle(night.table)
+            await asyncio.to_thread(offline.settle, night.table)
             offline.promote(night.table)
         _phase(
             night, "consolidate", begun, model_calls=night.asked.calls, applied=night.asked.judged.applied.total(),
