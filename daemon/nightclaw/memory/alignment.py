@@ -175,7 +175,7 @@ def _other_value(old: Gist, new: Gist) -> Relation | None:
     extra = [
         w for w in rest_new if not w.is_value and not (new.strong and w.at < began and w.phrase not in beside)
     ]
-    extra += [w for w in rest_old if not w.is_value and not (is_told and _is_title(w))]
+    extra += [w for w in rest_old if not w.is_value and not (is_told and w.form in _MEASURES)]
     return Relation.NEWER if not extra else None
 
 
@@ -269,4 +269,22 @@ def _is_title(w: Word) -> bool:
     return w.form in _TITLES
 
 
+_MEASURES = frozenset(
+    words.stem(w)
+    for w in (
+        "budget",
+        "number",
+        "size",
+        "count",
+        "amount",
+        "time",
+        "date",
+        "address",
+        "hostname",
+        "price",
+        "cost",
+        "rate",
+    )
+)
+"""What a value may be called, or not."""
 _TITLES = frozenset(words.stem(w) for w in nouns.HEADS)
