@@ -25,9 +25,11 @@ BENCHES: dict[str, list[str]] = {
     "big_home": [],
     "day": [],
     "recall_speed": [],
+    "dream": ["--seed", "1"],
+    "lift": [],
     "agent": [],
 }
-QUICK: dict[str, list[str]] = {"ingress": ["1"], "files": ["1000"]}  # what takes no --quick
+QUICK: dict[str, list[str]] = {"ingress": ["1"], "files": ["1000"], "dream": []}  # what takes no --quick
 GOALS: dict[str, tuple[str, float]] = {
     "install.packages": ("<=", 45),
     "install.size_with_bytecode": ("<=", 110),
@@ -62,6 +64,21 @@ GOALS: dict[str, tuple[str, float]] = {
     "recall_speed.10000.engine_p50": ("<=", 1),
     "recall_speed.100000.engine_p50": ("<=", 4),
     "recall_speed.1000000.engine_p50": ("<=", 30),
+    "dream.duplicates_merged": (">=", 0.95),
+    "dream.contradictions_resolved": (">=", 0.90),
+    "dream.stale_retired": (">=", 0.90),
+    "dream.facts_lost": ("<=", 0.02),
+    "dream.dates_absolute": (">=", 1),
+    "dream.provenance": (">=", 1),
+    "dream.value_match": (">=", 0.98),
+    "dream.no_loss_points": ("<=", 0.5),
+    "dream.conflict_current": (">=", 1),
+    "dream.conflict_history": (">=", 1),
+    "dream.false_merges": ("<=", 0),
+    "dream.idempotent_changes": ("<=", 0),
+    "dream.junk_promoted": ("<=", 0),
+    "dream.cost_ratio": ("<=", 1.10),
+    "dream.nights30_lost": ("<=", 0),
 }
 # A number, what it is held against, and how much more it may be: as with an empty home.
 RATIOS: dict[str, tuple[str, float]] = {

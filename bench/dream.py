@@ -44,6 +44,12 @@ NAMES = [
 ]
 
 
+UNITS = {
+    "no_loss_points": "points", "false_merges": "merges", "idempotent_changes": "rows", "junk_promoted": "rows",
+    "cost_ratio": "times", "nights30_lost": "facts",
+}  # fmt: skip
+
+
 async def measure(seed: int, room: Path, means: Make, wrong: dict[str, list[str]]) -> dict[str, float]:
     rng = random.Random(seed)
     out: dict[str, float] = {}
@@ -114,8 +120,7 @@ def main() -> None:
         print(json.dumps(found))
         return
     for name, value in found.items():
-        is_share = name.endswith(("ed", "ute", "ance", "match", "ent", "ory"))
-        print(f"dream.{name} {value}{' share' if is_share else ''}")
+        print(f"dream.{name} {value:g} {UNITS.get(name, 'share')}")
 
 
 if __name__ == "__main__":
