@@ -15,8 +15,7 @@ from nightclaw.execution.runner import Runner
 from nightclaw.initiative import backtest, chat
 from nightclaw.initiative.decide import Stance
 from nightclaw.initiative.presence import Presence
-from nightclaw.memory import capture
-from nightclaw.memory.capture import OwnerTurn, Scope
+from nightclaw.memory.offer import OwnerTurn, Scope
 from nightclaw.store import approvals, settings, tasks
 from nightclaw.store.db import Connection, Store
 
@@ -72,6 +71,8 @@ class Desk:
         return self.paused_at is not None
 
     async def chat(self, message: ChatMessage) -> JSONObject:
+        from nightclaw.memory import capture  # it knows many words: loaded with the first that are said
+
         self._presence.touch(self._clock.now_ms())
         self._came()
         stance, now = self._stance(), self._clock.now_ms()

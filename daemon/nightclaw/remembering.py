@@ -13,9 +13,10 @@ from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.diary import Diary
 from nightclaw.house import House
-from nightclaw.memory import capture, index
+from nightclaw.memory import index
 from nightclaw.memory.desk import MemoryDesk, Piece
 from nightclaw.memory.dream.orient import Rules
+from nightclaw.memory.offer import Wanted
 from nightclaw.memory.offered import Offered
 from nightclaw.memory.recall import Scope, recall
 from nightclaw.memory.reminding import Reminder, remind
@@ -196,7 +197,7 @@ class Asked:
         return await self._redacting(text)
 
     async def add_memory(self, order: MemoryOrder) -> str:
-        wanted = capture.Wanted(order.text, order.topic, order.when, order.observed_at, kind=order.kind)
+        wanted = Wanted(order.text, order.topic, order.when, order.observed_at, kind=order.kind)
         return await self._desk.add(wanted)
 
     async def edit_memory(self, memory_id: str, change: MemoryChange) -> str:

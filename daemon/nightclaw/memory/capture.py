@@ -5,7 +5,6 @@ knows it; the older value of the same fact gives way in the same breath. What a 
 the label of its session. Capture never fails a chat: what cannot be kept stays out, and its secrets are cut out.
 """
 
-from dataclasses import dataclass
 from datetime import tzinfo
 
 from nightclaw.core.errors import Invalid, NightclawError, Refused
@@ -13,6 +12,7 @@ from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Label, Trust
 from nightclaw.memory import dates, keys, kinds
 from nightclaw.memory.corrections import Learned, learned_of
+from nightclaw.memory.offer import OwnerTurn, Wanted
 from nightclaw.memory.refusals import secret_of, why_not
 from nightclaw.memory.succession import is_near, take_place
 from nightclaw.store import confirming, memories, observations, sessions
@@ -21,37 +21,6 @@ from nightclaw.store.memories import Memory, NewMemory, Said
 from nightclaw.store.observations import NewObservation
 
 APPLIES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where words belong: None for everywhere, a private repository for it alone."""
-
-    repo: str | None = None
-    private: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OwnerTurn:
-    """A message of the owner's. cursor: of its `signal.received`; 0 when it is not new."""
-
-    cursor: int
-    text: str
-    session: str
-    task: str | None = None
-    scope: Scope = Scope()
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be kept. topic, applies: None where nobody says. observed_at: when it was so (ms)."""
-
-    text: str
-    topic: str | None = None
-    applies: str | None = None
-    observed_at: int | None = None
-    scope: Scope = Scope()
-    kind: str | None = None
 
 
 def owner_said(conn: Connection, turn: OwnerTurn, now: int, tz: tzinfo) -> list[str]:

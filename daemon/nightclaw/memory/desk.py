@@ -10,9 +10,9 @@ from nightclaw.core.ports import Clock
 from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON, JSONObject
-from nightclaw.memory import capture, dates, keys, kinds
+from nightclaw.memory import kinds
+from nightclaw.memory.offer import Wanted
 from nightclaw.memory.recall import Scope, recall
-from nightclaw.memory.refusals import why_not
 from nightclaw.memory.topics import MemoryFiles
 from nightclaw.store import events, memories, observations, topics
 from nightclaw.store.db import Connection, Store
@@ -55,8 +55,10 @@ class MemoryDesk:
         """Take over what the owner changed in the files since."""
         return await self._files.look()
 
-    async def add(self, wanted: capture.Wanted) -> str:
+    async def add(self, wanted: Wanted) -> str:
         """Keep the owner's words, active at once; the memory's id."""
+        from nightclaw.memory import capture
+
         return await self._store.write(capture.owner_adds, wanted, self._clock.now_ms(), self._zone())
 
     async def edit(self, memory_id: str, text: str | None, topic: str | None, when: str | None) -> str:
@@ -101,6 +103,8 @@ def _edit(
     now: int,
     zone: tzinfo,
 ) -> str:
+    from nightclaw.memory import dates, keys
+
     held = _live(conn, memory_id)
     said = dates.absolute(" ".join(text.split()), now, zone) if text is not None else held.text
     name = kinds.slug(topic) if topic is not None else held.topic
@@ -189,6 +193,9 @@ def _try(conn: Connection, pieces: Sequence[Piece], now: int, zone: tzinfo) -> N
 
 
 def _bring(conn: Connection, pieces: Sequence[Piece], now: int, zone: tzinfo) -> Told:
+    from nightclaw.memory import capture
+    from nightclaw.memory.refusals import why_not
+
     told = Told()
     for n, piece in enumerate(pieces):
         try:
@@ -217,8 +224,8 @@ def _planted(text: str) -> str | None:
     return "it reads like an order planted for an agent; add it yourself if it is yours" if found else None
 
 
-def _wanted(piece: Piece) -> capture.Wanted:
-    return capture.Wanted(piece.text, piece.topic, piece.when, piece.observed_at)
+def _wanted(piece: Piece) -> Wanted:
+    return Wanted(piece.text, piece.topic, piece.when, piece.observed_at)
 
 
 def _turn(conn: Connection, piece: Piece, now: int) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from nightclaw.core.errors import NightclawError
 from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Trust
-from nightclaw.memory import keys, markdown
+from nightclaw.memory import markdown
 from nightclaw.memory.kinds import GENERAL, kind_of
 from nightclaw.memory.markdown import KEEP, Bullet, Fault, Parsed
 from nightclaw.store import memories, topics
@@ -166,6 +166,7 @@ class _Hand:
         """A line without an id: one that was taken over before its id could be written, or a new memory."""
         if not bullet.body:
             return KEEP
+
         text, applies = markdown.taken_apart(bullet.body)
         if self._rows is None:
             self._rows = topics.rows_of(self._conn, self._at.name)
@@ -198,6 +199,8 @@ class _Hand:
 
     def _wanted(self, bullet: Bullet, like: Memory | None) -> NewMemory:
         text, applies = markdown.taken_apart(bullet.body)
+        from nightclaw.memory import keys  # loaded with the first line that is read
+
         at = self._at
         topic = (like.topic if like else GENERAL) if at.private else at.name
         fact = keys.fact_of(text)

@@ -5,8 +5,8 @@ from datetime import tzinfo
 
 from nightclaw.core.ports import Clock
 from nightclaw.core.tools import ToolContext
-from nightclaw.memory import capture
-from nightclaw.memory.capture import Wanted
+from nightclaw.memory import offer
+from nightclaw.memory.offer import Wanted
 from nightclaw.memory.recall import Recalled, Scope, recall
 from nightclaw.store import memories
 from nightclaw.store.db import Connection, Store
@@ -27,8 +27,10 @@ class Offered:
 
     async def remember(self, text: str, topic: str, when: str, ctx: ToolContext) -> Memory:
         """The candidate made, or the row that says it already. Raises Refused and Invalid."""
+        from nightclaw.memory import capture
+
         work = ctx.workspace
-        own = capture.Scope(work.repo, work.is_private)
+        own = offer.Scope(work.repo, work.is_private)
         wanted = Wanted(text, topic or None, when or None, scope=own)
 
         def write(conn: Connection) -> Memory:

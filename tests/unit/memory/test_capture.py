@@ -13,9 +13,9 @@ from nightclaw.core.errors import Refused
 from nightclaw.core.secrets import without_secrets
 from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Label, Trust
-from nightclaw.memory import capture
-from nightclaw.memory.capture import OwnerTurn, Wanted
+from nightclaw.memory import capture, offer
 from nightclaw.memory.corrections import learned_of
+from nightclaw.memory.offer import OwnerTurn, Wanted
 from nightclaw.memory.recall import Scope, recall
 from nightclaw.memory.refusals import why_not
 from nightclaw.store import events, memories, observations, sessions, tasks
@@ -23,7 +23,7 @@ from nightclaw.store.db import Connection
 from nightclaw.store.memories import Memory
 
 INJECTIONS = Path(__file__).parents[4] / "shared" / "data" / "injections" / "texts.jsonl"
-EVERYWHERE = capture.Scope()
+EVERYWHERE = offer.Scope()
 BEFORE = "I looked. The staging port is 8080. Anything else?"
 
 
@@ -38,7 +38,7 @@ def hear(
     text: str,
     session: str = "ses_1",
     at: int = NOON,
-    scope: capture.Scope = EVERYWHERE,
+    scope: offer.Scope = EVERYWHERE,
 ) -> list[Memory]:
     cursor = events.append(conn, "signal.received", at, {}, session=session)
     made = capture.owner_said(conn, OwnerTurn(cursor, text, session, "tsk_1", scope), at, UTC)
@@ -150,7 +150,7 @@ def test_a_pronoun_is_not_filled_in_from_a_session_that_strangers_reached(conn: 
 
 
 def test_words_about_private_work_stay_with_it(conn: Connection) -> None:
-    scope = capture.Scope("octo/secret", True)
+    scope = offer.Scope("octo/secret", True)
     made = hear(conn, "Remember that the staging port is 9000", scope=scope)
     assert (made[0].private, made[0].repo) == (True, "octo/secret")
     hear(conn, "Remember that the staging port is 8000")

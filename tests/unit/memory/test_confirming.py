@@ -14,7 +14,7 @@ from tests.unit.memory.scene import NOON as LATER
 from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Trust
 from nightclaw.memory import capture
-from nightclaw.memory.capture import OwnerTurn, Wanted
+from nightclaw.memory.offer import OwnerTurn, Wanted
 from nightclaw.store import events, memories, observations
 from nightclaw.store.db import Connection
 from nightclaw.store.memories import Memory
