@@ -16,6 +16,9 @@ _ALONE = frozenset({"owns", "leads", "manages", "oncall", "contact", "licence", 
 """Properties of which there is one."""
 _FREE = frozenset({"licence", "language", "name"})
 _LOOSE = frozenset({"keeps", "name"})
+_COMPLEMENTS = frozenset({"in", "to", "into", "under", "as", "is", "are"})
+_QUALIFY = frozenset({"for", "of", "in", "on", "with", "from"})
+_NAMED = ("name", "person", "opening")
 _WHO = ("person", "opening")
 _MOST = 4
 
@@ -40,7 +43,7 @@ def _same(a: Gist, b: Gist) -> Relation | None:
     kinds = _kinds((*a.words, *b.words))
     if len(a.held) + len(a.marks) < 2 or not _marks_agree(a, b, kinds):
         return None
-    if any(w.form not in b.held for w in _telling(a)) or any(w.form not in a.held for w in _telling(b)):
+    if not _is_little_more(_beyond(a, b), _beyond(b, a), a, b):
         return None
     if not (a.held & b.held):
         return None
@@ -51,6 +54,23 @@ def _same(a: Gist, b: Gist) -> Relation | None:
     if a.old and b.old and a.old != b.old:
         return None
     return Relation.SAME
+
+
+def _beyond(a: Gist, b: Gist) -> list[Word]:
+    """What `a` tells and `b` does not."""
+    return [w for w in _telling(a) if w.form not in b.held]
+
+
+def _is_little_more(mine: list[Word], theirs: list[Word], a: Gist, b: Gist) -> bool:
+    """Both tell the same; or the same value of the same, and one of them has a word more that is no qualifier."""
+    more = mine or theirs
+    if not more:
+        return True
+    values = {w.form for w in a.words if w.is_value}
+    is_sure = bool(values) and values == {w.form for w in b.words if w.is_value}
+    shared = [w for w in _telling(a) if w.form in b.held and not w.is_value]
+    is_word = len(more) == 1 and more[0].kind == "word" and more[0].tie not in _QUALIFY
+    return is_sure and is_word and not (mine and theirs) and len(shared) > 1
 
 
 def _telling(g: Gist) -> list[Word]:
@@ -76,6 +96,9 @@ def _replaced(old: Gist, new: Gist) -> Relation | None:
         gone |= {w.form for w in new.words if w.clause != main and w.form not in standing} & old.held
     shared = [w for w in old.words if not w.is_old and w.form in standing and w.form not in gone]
     left = [w for w in _telling(old) if w.form not in told]
+    ended = {w.phrase for w in new.words if w.form in gone}
+    if any(w.phrase in ended and w.is_old and w.kind in _NAMED and w.form not in old.held for w in new.words):
+        return None  # somebody else of that name
     phrases = {w.phrase for w in old.words if w.form in gone}
     left = [w for w in left if not _is_title(w) and w.phrase not in phrases]
     if not gone or not _is_little(left, [w for w in shared if not w.is_faint], new):
@@ -83,10 +106,7 @@ def _replaced(old: Gist, new: Gist) -> Relation | None:
     if not any(not w.is_faint for w in shared) and len(shared) < 2 and not (old.marks & new.marks):
         return None
     if (
-        any(
-            w.kind in ("name", "person", "opening") and not w.is_old and w.form not in old.held
-            for w in new.words[:1]
-        )
+        any(w.kind in _NAMED and not w.is_old and w.form not in old.held for w in new.words[:1])
         and not left
         and len(shared) < 2
     ):
@@ -121,7 +141,7 @@ def _main_clause(old: Gist, new: Gist) -> int:
 
 
 def _ended(old: Gist, new: Gist) -> Relation | None:
-    if not new.ends and new.negated == old.negated:
+    if not new.ends and not (new.negated and not old.negated):
         return None
     said = {w.form for w in old.words}
     told = [w for w in new.words if w.clause == new.words[0].clause and not w.is_faint]
@@ -153,7 +173,7 @@ def _other_value(old: Gist, new: Gist) -> Relation | None:
     mine = [w for w in new.words if w.clause == main and not w.is_old]
     forms = {w.form for w in mine}
     rest_old = [w for w in old.words if not w.is_old and w.form not in forms and not (w.is_faint and is_told)]
-    rest_new = [w for w in mine if w.form not in old.held and not w.is_faint]
+    rest_new = [w for w in mine if w.form not in old.held and not (w.is_faint and is_told)]
     shared = [w for w in mine if w.form in old.held]
     is_mine = bool(old.marks & new.marks & _ALONE) and any(w.form == ME for w in shared)
     if not rest_old or not rest_new or not (is_mine or any(not w.is_faint for w in shared)):
@@ -214,7 +234,7 @@ def _other_name(
         return None  # of what it is said
     if marks & _ALONE:
         is_free = bool(marks & _FREE)
-        if is_free and (_is_subject(rest_old, old) or _is_subject(rest_new, new)):
+        if is_free and not (_is_complement(rest_old, old) and _is_complement(rest_new, new)):
             return None
         is_named = is_free or all(w.kind in _WHO for w in (*rest_new, *rest_old))
         is_thing = is_free or not any(w.kind == "person" for w in shared)
@@ -237,6 +257,11 @@ def _is_span(rest: list[Word], whole: Gist) -> bool:
 def _is_subject(rest: list[Word], whole: Gist) -> bool:
     """They stand before the verb: what the sentence speaks of, not what it says."""
     return not whole.is_inverted and rest[0].at < whole.verb_at
+
+
+def _is_complement(rest: list[Word], whole: Gist) -> bool:
+    """ "… under MIT", "… in Go", "… is master"."""
+    return rest[0].tie in _COMPLEMENTS and not _is_subject(rest, whole)
 
 
 def _kinds(said: Iterable[Word]) -> set[str]:

@@ -89,13 +89,12 @@ IMPLIED = {
 }  # fmt: skip
 """Marks that the type of a value may say by itself."""
 STRONG = words.word_set(
-    "moved move moves moving switched switch switching changed change changing replaced replaces replace"
-    " replacing migrated migrate migrates renamed rename upgraded upgrade downgraded bumped bump bumps raised raise raises"
-    " lowered lower lowers increased increase decreased reduced reduce cut cuts extended extend shortened doubled halved"
-    " rescheduled reschedule postponed delayed slipped shifted shift swapped swap swaps transferred transfer rewritten"
-    " rewrote relicensed relicense reverted revert relocated relocate reassigned reassign converted convert brought"
-    " dropped drop drops ditched revised updated instead tuned adjusted adjust pushed replatformed rebooked"
-    " prolonged renewed stopped stops retired went ported superseded supersedes correction"
+    "moved moving switched switching changed changing replaced replaces replace replacing migrated migrate migrates renamed"
+    " rename upgraded downgraded bumped raised raise raises lowered lower lowers increased decreased reduced reduce cut cuts"
+    " extended extend shortened doubled halved rescheduled reschedule postponed delayed slipped shifted swapped transferred"
+    " rewritten rewrote relicensed relicense reverted revert relocated relocate reassigned reassign converted convert brought"
+    " revised updated instead tuned adjusted adjust pushed replatformed rebooked prolonged renewed went ported superseded"
+    " supersedes correction"
 )
 WEAK = re.compile(
     r"(?i)\b(?:now|nowadays|these days|from now on|from here on|going forward|as of|no longer|any ?more|since (?:then|last"
@@ -114,18 +113,18 @@ OLD = re.compile(
 )
 OLD_AFTER = re.compile(
     r"(?i)(?:^|(?<=[,;:.]\s)|(?<= and )|(?<= but ))(?P<old>(?:the |our |my )?[^,;:.]{2,40}?)(?: is| was| are| were| has(?: been)?| 's been| got| did)?"
-    r" (?:(?<=is )out|(?<=are )out|(?<='s )out|gone|history|behind us|shut(?: down)?|retired|deprecated|dropped|removed|closed|uninstalled|left|dead|no more"
+    r" (?:(?<=is )out|(?<=are )out|(?<='s )out|gone|history|behind us|shut(?: down)?|retired|deprecated|dropped|removed|closed|uninstalled|left(?! (?:for|at|in|on|to)\b)|dead|no more"
     r"|replaced(?= by\b)|superseded(?= by\b)|decommissioned|swapped(?= for\b)|stepped down|went back|ran out|not any ?more)\b"
 )
 ENDS = re.compile(
     r"(?i)\bno longer\b|\bany ?more\b|\bany longer\b|\b(?:has|have|had|been|was|were|is|are|got|'s|'ve|we|i|they)?\s*(?:just )?(?:removed|dropped|cancell?ed"
     r"|scrapped|abolished|lifted|revoked|withdrawn|gone|called off|stopped|discontinued|decommissioned|torn down|shut down|given up"
     r"|gave up|abandoned|ditched|retired|deleted|expired|void|obsolete|undone|rolled back|reversed)\b"
-    r"|\bforget (?:that|about|what)\b|\b(?:is|are|was|'s) (?:off|wrong|not true|no more)\b|\bhas left\b|\bhave left\b|\bleft\b"
+    r"|\bforget (?:that|about|what)\b|\b(?:is|are|was|'s) (?:off|wrong|not true|no more)\b|\bleft\b(?! (?:for|at|in|on|to)\b)"
     r"|\byou can stop\b|\bnever mind\b|\b(?:don't|do not|doesn't|does not|needn't) (?:need|have|apply|matter|exist)\b|\bno need\b"
     r"|\bis (?:no|not) (?:\w+ )?(?:rule|requirement|policy|limit|deadline) \b|\bquit\b|\bceased\b|\bdisregard\b|\bscratch that\b"
 )
-TIE = re.compile(r"(?i)\b(of|for|in|on|to|with|by|at|from|as|via|is|are|to)\s")
+TIE = re.compile(r"(?i)\b(of|for|in|on|to|with|by|at|from|as|via|is|are|under|into)\s")
 FROM = re.compile(r"(?i)\bfrom (?P<old>(?:the |our |my )?[^,;:()]+?)(?= (?:to|over to|onto)\b)")
 TOOK = re.compile(r"(?i)\bmoved handover\b[^,;]* from (?P<old>[^,;.]+)")
 GAVE = re.compile(r"^(?P<old>[A-Z][\w.-]+(?: [A-Z][\w.-]+)?) (?:has |have )?moved handover\b(?=.*\bto\b)")

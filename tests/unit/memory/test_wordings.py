@@ -26,8 +26,8 @@ def stand(first: str, then: str) -> Relation | None:
     ("kind", "wanted", "share"),
     [
         ("distinct", (None,), 1.0),
-        ("near", (Relation.SAME,), 0.85),
-        ("retract", (Relation.ENDS, Relation.NEWER), 0.8),
+        ("near", (Relation.SAME,), 0.88),
+        ("retract", (Relation.ENDS, Relation.NEWER), 0.81),
         ("supersede", (Relation.NEWER, Relation.ENDS), 0.77),
     ],
 )
@@ -66,6 +66,10 @@ APART = [
     ("The gateway read timeout is 60 seconds.", "The read timeout is 15 seconds."),
     ("Shelf 3 of the depot holds paint", "Shelf 4 of the depot holds paint"),
     ("Billing uses Kafka", "We migrated billing from Postgres to CockroachDB"),
+    ("Chidi Adeyemi lives in Utrecht", "Chidi Okafor left for Lisbon on 2026-10-29"),
+    ("We decided to rewrite the parser in Rust.", "We decided to rewrite the scheduler in Rust."),
+    ("We pushed feature freeze back to 15 September.", "The change freeze ends on 8 January."),
+    ("We don't deploy on Fridays.", "To deploy, call ./deploy.sh prod."),
     ("The flight from Oslo to Rome takes 3 hours", "The flight from Rome to Oslo takes 3 hours"),
     ("Dana reports to Lee", "Lee reports to Dana"),
     ("quillcast is MIT licensed.", "The sdk-python repo is under the MIT licence."),
