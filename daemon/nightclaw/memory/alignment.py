@@ -244,7 +244,9 @@ def _other_name(
         or (old.is_label and new.is_label)
         or (new.weak and ("prefers" in marks or sum(not w.is_faint for w in shared) > 1))
     )
-    if not is_told or _is_subject(rest_old, old) or _is_subject(rest_new, new):
+    if not is_told or any(
+        _is_subject(r, g) or _is_object(r, g) for r, g in ((rest_old, old), (rest_new, new))
+    ):
         return None
     return Relation.NEWER
 
@@ -257,6 +259,13 @@ def _is_span(rest: list[Word], whole: Gist) -> bool:
 def _is_subject(rest: list[Word], whole: Gist) -> bool:
     """They stand before the verb: what the sentence speaks of, not what it says."""
     return not whole.is_inverted and rest[0].at < whole.verb_at
+
+
+def _is_object(rest: list[Word], whole: Gist) -> bool:
+    """ "We rewrite the parser in Rust": what follows says something of them."""
+    return any(
+        w.at > rest[-1].at and w.tie in ("in", "to", "into", "as") and not w.is_old for w in whole.words
+    )
 
 
 def _is_complement(rest: list[Word], whole: Gist) -> bool:
