@@ -123,7 +123,16 @@ def _refusal(status: int, body: bytes) -> Failure:
     except ValueError:
         error = {}
     message = words(error.get("message")) or f"the daemon answered {status}"
-    hint = words(error.get("hint"))
+    hint = _for_people(words(error.get("hint")))
     if status in (429, 503):
         return Busy(message, hint=hint)
     return Failure(message, _CODES.get(status, FAILED), hint)
+
+
+def _for_people(hint: str) -> str:
+    """The verb in the place of the call it makes; where the fields of a call stand helps nobody here."""
+    if not hint.startswith("GET /v1/"):
+        return hint
+    noun = hint.removeprefix("GET /v1/").split(" ")[0]
+    verb = {"memories": "memory list", "schedules": "schedule list", "watches": "watch list"}.get(noun, noun)
+    return f"`clawctl {verb}` lists them" if hint.endswith(" lists them") else ""

@@ -19,7 +19,7 @@ from nightclaw.core import failpoints
 from nightclaw.core.errors import ConfigError, Fault, HomeLocked, HomeTooNew, NightclawError
 from nightclaw.core.states import TaskState
 from nightclaw.core.types import JSON, NoteDraft
-from nightclaw.store import budgets, deliveries, events, notifications, runs, settings, tasks
+from nightclaw.store import budgets, deliveries, dreams, events, notifications, runs, settings, tasks
 from nightclaw.store.db import Connection, writer_engine
 from nightclaw.store.schema import FTS, SCHEMA_VERSION, metadata
 
@@ -180,13 +180,14 @@ def _upgrade(path: Path, held: str) -> None:
 
 
 def recover(conn: Connection, now: int) -> Recovery:
-    """One transaction: new epoch, cut runs interrupted, their tasks ready again, sends in flight unknown."""
+    """One transaction: new epoch, cut runs interrupted, their tasks ready again, sends in flight unknown, no dream."""
     epoch = settings.next_epoch(conn)
     clean = settings.get(conn, settings.CLEAN_STOP) is True or epoch == 1
     settings.put(conn, settings.CLEAN_STOP, None)
     cut = runs.interrupt_all(conn, now)
     deliveries.recover(conn, now)
     budgets.close_open(conn, now)
+    dreams.abort_cut(conn, now)
     for task in cut:
         if runs.deaths_at_same_step(conn, task.id) >= SAME_STEP_DEATHS:
             _quarantine(conn, task, now)

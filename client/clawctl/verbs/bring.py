@@ -1,7 +1,8 @@
 """`memory import`: what another agent kept, read here and handed over in pieces; first tried, then taken.
 
 Markdown: every bullet is a memory, a file without bullets gives its paragraphs; the file's name is the topic, its date
-the time. JSONL: lines with a role and content are what was said. Nothing is changed where it is read from.
+the time; what stands beside bullets is told. JSONL: lines with a role and content are what was said. Nothing is changed
+where it is read from, and a secret that is left out is not shown.
 """
 
 import json
@@ -17,10 +18,12 @@ from clawctl.usage import Call
 
 LARGEST_FILE = 50_000_000
 PIECES, BYTES = 400, 1_000_000
+_SHOWN = 20
 _LONGEST_MEMORY, _LONGEST_TURN = 2_000, 20_000
 _BULLET = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s+(.*)")
 _BLOCK_ID = re.compile(r"\s+\^[A-Za-z0-9_-]+\s*$")
 _INDEX_LINE = re.compile(r"\[[^\]]*\]\([^)]*\.md\)")
+_LABEL = re.compile(r"\*\*[^*]{1,40}:\*\*\s|[*_][^*_]{1,40}:[*_]\s")
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2})")
 _GENERAL = ("memory", "claude", "agents", "readme", "index", "soul", "user-memory")
 _ROLES = {
@@ -35,20 +38,24 @@ _ROLES = {
 
 def memory_import(call: Call) -> int:
     path = os.path.abspath(os.path.expanduser(call.text("PATH")))
-    pieces = [piece for file in _files(path) for piece in _pieces(file)]
+    left: list[str] = []
+    pieces = [piece for file in _files(path) for piece in _pieces(file, left)]
     if not pieces:
         raise Failure(
             f"there is nothing to import in {path}", FAILED, "Markdown (*.md) or transcripts (*.jsonl)"
         )
     tried = _send(call, pieces, dry_run=True)
     if call.has("--dry-run"):
-        return _show(call, tried, pieces, "would be")
+        _show(call, tried, pieces, "would be")
+        return _beside(call, left)
     asks = not call.has("--yes") and not call.out.is_json and sys.stdin.isatty() and sys.stdout.isatty()
     if asks:
         _show(call, tried, pieces, "would be")
+        _beside(call, left)
         if input("Take it over? [y/N] ").strip().lower() not in ("y", "yes"):
             return FAILED
-    return _show(call, _send(call, pieces, dry_run=False), pieces, "were")
+    _show(call, _send(call, pieces, dry_run=False), pieces, "were")
+    return DONE if asks else _beside(call, left)
 
 
 def _files(path: str) -> list[str]:
@@ -63,19 +70,25 @@ def _files(path: str) -> list[str]:
     return found
 
 
-def _pieces(path: str) -> list[Row]:
+def _pieces(path: str, left: list[str]) -> list[Row]:
+    """What a file has to bring, each piece with its `file`. left: what of it is no memory, a line a file."""
     if os.path.getsize(path) > LARGEST_FILE:
         raise Failure(f"{path} is too large to import", FAILED, "split it")
     with open(path, encoding="utf-8", errors="replace") as file:
         text = file.read()
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(os.path.getmtime(path)))
     if path.lower().endswith(".jsonl"):
-        return _said(text, os.path.splitext(os.path.basename(path))[0], at)
-    return _remembered(text, os.path.splitext(os.path.basename(path))[0], at)
+        found, over = _said(text, os.path.splitext(os.path.basename(path))[0], at)
+        more = f"{path}: {plural(over, 'line')} that could not be read" if over else ""
+    else:
+        found, over = _remembered(text, os.path.splitext(os.path.basename(path))[0], at)
+        more = f"{path}: {plural(over, 'paragraph')} beside its bullets" if over else ""
+    left += [more] if more else []
+    return [{**row, "file": path} for row in found]
 
 
-def _remembered(text: str, name: str, at: str) -> list[Row]:
-    """The memories of a Markdown file."""
+def _remembered(text: str, name: str, at: str) -> tuple[list[Row], int]:
+    """The memories of a Markdown file, and how many paragraphs stand beside its bullets."""
     dated = _DATE.search(name)
     at = f"{dated[1]}T12:00:00Z" if dated else at
     head, text = _front_matter(text)
@@ -89,8 +102,10 @@ def _remembered(text: str, name: str, at: str) -> list[Row]:
         if is_bullet != has_bullets or len(plain.split()) < 2 or _INDEX_LINE.match(plain):
             continue
         topic = heading if is_general and heading else "general" if is_general else head.get("name") or name
+        if _LABEL.match(plain) and found_rows and not is_bullet:  # "**Why:** …" says nothing alone
+            plain = f"{found_rows.pop()['text']} {plain}"
         found_rows.append({"text": plain[:_LONGEST_MEMORY], "topic": topic[:100], "observed_at": at})
-    return found_rows
+    return found_rows, sum(not is_bullet for is_bullet, _, _ in blocks) if has_bullets else 0
 
 
 def _front_matter(text: str) -> tuple[dict[str, str], str]:
@@ -127,13 +142,15 @@ def _blocks(text: str) -> "list[tuple[bool, str, str]]":
     return found
 
 
-def _said(text: str, session: str, at: str) -> list[Row]:
-    """The turns of a transcript."""
+def _said(text: str, session: str, at: str) -> tuple[list[Row], int]:
+    """The turns of a transcript, and how many lines are no JSON."""
     found: list[Row] = []
+    broken = 0
     for line in text.split("\n"):
         try:
             row = as_row(json.loads(line)) if line.strip() else {}
         except ValueError:
+            broken += 1
             continue
         message = as_row(row.get("message")) or row
         role = _ROLES.get(words(message.get("role")).lower())
@@ -145,7 +162,7 @@ def _said(text: str, session: str, at: str) -> list[Row]:
         found.append({
             "text": said[:_LONGEST_TURN], "role": role, "session": name[:200], "observed_at": moment
         })  # fmt: skip
-    return found
+    return found, broken
 
 
 def _words_of(content: object) -> str:
@@ -170,13 +187,16 @@ def _moment(row: Row) -> str | None:
 
 def _send(call: Call, pieces: list[Row], *, dry_run: bool) -> Row:
     """Hand all over, part by part; the sums."""
-    total: Row = {"added": [], "known": 0, "turns": 0, "refused": [], "dry_run": dry_run}
+    total: Row = {"added": [], "places": [], "known": 0, "turns": 0, "refused": [], "dry_run": dry_run}
     for start, part in _parts(pieces):
-        answer = as_row(call.api.post("/v1/memories/import", {"items": part, "dry_run": dry_run}, 300.0))
+        items = [{key: value for key, value in piece.items() if key != "file"} for piece in part]
+        answer = as_row(call.api.post("/v1/memories/import", {"items": items, "dry_run": dry_run}, 600.0))
         for key in ("known", "turns"):
             total[key] = number(total[key]) + number(answer.get(key))
         refused = [{**row, "n": int(number(row.get("n"))) + start} for row in rows_of(answer.get("refused"))]
         total["added"] = [*list_of(total["added"]), *list_of(answer.get("added"))]
+        places = [int(number(n)) + start for n in list_of(answer.get("places"))]
+        total["places"] = [*list_of(total["places"]), *places]
         total["refused"] = [*list_of(total["refused"]), *refused]
     return total
 
@@ -202,9 +222,30 @@ def _show(call: Call, told: Row, pieces: list[Row], were: str) -> int:
     known, refused = number(told["known"]), rows_of(told["refused"])
     memories = f"{added} {'memory' if added == 1 else 'memories'}"
     call.out.line(f"{memories} and {plural(turns, 'turn')} {were} taken over, {known:g} known already")
-    for row in refused[:20]:
-        text = one_line(words(pieces[int(number(row.get("n")))].get("text")))
-        call.out.line(f"  left out: {words(row.get('why'))}: {text[:60]}")
-    if len(refused) > 20:
-        call.out.line(f"  and {len(refused) - 20} more left out")
+    if were == "would be":
+        _listed(call, [pieces[int(number(n))] for n in list_of(told["places"])])
+    for row in refused[:_SHOWN]:
+        piece = pieces[int(number(row.get("n")))]
+        why = words(row.get("why")).removeprefix("not kept: ")
+        file = os.path.basename(words(piece.get("file")))
+        said = "" if why.startswith("it holds ") else f": {one_line(words(piece.get('text')))[:60]}"
+        call.out.line(f"  left out, of {file}: {why}{said}")
+    if len(refused) > _SHOWN:
+        call.out.line(f"  and {len(refused) - _SHOWN} more left out")
+    return DONE
+
+
+def _listed(call: Call, found: list[Row]) -> None:
+    """What would be remembered, as far as it fits a screen."""
+    for piece in found[:_SHOWN]:
+        call.out.line(
+            f"  + {one_line(words(piece.get('topic')))}: {one_line(words(piece.get('text')))[:160]}"
+        )
+    if len(found) > _SHOWN:
+        call.out.line(f"  and {len(found) - _SHOWN} more memories")
+
+
+def _beside(call: Call, left: list[str]) -> int:
+    for line in left[:_SHOWN]:
+        call.out.note(f"not taken over: {line}")
     return DONE

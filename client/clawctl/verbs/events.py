@@ -70,6 +70,8 @@ def sentence(event: Row) -> str:
     first = (
         "signal",
         "approval",
+        "memory",
+        "dream",
         "title",
         "subject",
         "verdict",
@@ -79,6 +81,8 @@ def sentence(event: Row) -> str:
         "tool",
         "kind",
         "result",
+        "topic",
+        "by",
     )
     said = [words(data[key]) for key in first if isinstance(data.get(key), (str, int, float))]
     parts = [

@@ -7,7 +7,7 @@ from clawctl.api import Row, as_row, list_of, number, rows_of, words
 from clawctl.exits import DONE, FAILED, USAGE, Failure
 from clawctl.render import Column, age, one_line, plural
 from clawctl.transport import quoted
-from clawctl.usage import Call
+from clawctl.usage import Call, wrong
 from clawctl.verbs.lists import FETCHED, SHOWN, show_done, show_list, show_rows
 from clawctl.verbs.work import show_fields
 
@@ -26,15 +26,19 @@ _COUNTS = ("added", "merged", "superseded", "retired", "kept", "lost")
 
 
 def memory_list(call: Call) -> int:
-    limit = max(call.number("--limit", FETCHED if call.out.is_json else SHOWN), 1)
+    limit = call.number("--limit", FETCHED if call.out.is_json else SHOWN)
+    if limit < 1:
+        raise wrong("--limit takes at least 1", call.verb)
     topic = call.maybe("--topic")
     if call.out.is_json or call.has("--all"):
         rows, has_more = call.api.items("/v1/memories", limit, topic=topic)
     else:
         found = [call.api.items("/v1/memories", limit, topic=topic, state=state) for state in _LIVE]
-        rows = [row for part, _ in found for row in part][:limit]
+        rows = [row for part, _ in found for row in part]
+        rows = sorted(rows, key=lambda row: words(row.get("id")), reverse=True)[:limit]
         has_more = sum(len(part) for part, _ in found) > limit or any(more for _, more in found)
-    show_rows(call, rows, _COLUMNS, "nothing is remembered yet: `clawctl memory add TEXT`")
+    empty = "nothing is remembered yet: `clawctl memory add TEXT`"
+    show_rows(call, rows, _COLUMNS, f"nothing is remembered under {topic}" if topic else empty)
     if has_more:
         call.out.note(f"these are the newest {limit}; --limit shows more")
     return DONE

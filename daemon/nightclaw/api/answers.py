@@ -106,6 +106,8 @@ def add_handlers(app: FastAPI) -> None:
         status = error.status_code
         if status == 404:
             return refusal(404, "not_found", "there is no such call", CALLS)
+        if status == 400:
+            return refusal(400, "malformed", "the body is not JSON", CALLS)
         if status == 405:
             return refusal(405, "method_not_allowed", "this call takes another method", CALLS, error.headers)
         return refusal(status, _CODES.get(status, "error"), str(error.detail), CALLS, error.headers)
@@ -126,4 +128,4 @@ def _fault(error: Mapping[str, object]) -> str:
     name = ".".join(n[:60] for n in names) or "the body"
     if error.get("type") == "extra_forbidden":
         return f"{name}: no such field"
-    return f"{name}: {error.get('msg')}"
+    return f"{name}: {str(error.get('msg')).removeprefix('Value error, ')}"

@@ -16,6 +16,7 @@ from nightclaw.api.bodies import After, Body, Id, Limit, Words
 from nightclaw.api.ports import Brought, Control, MemoryChange, MemoryOrder
 from nightclaw.core.errors import Invalid, Refused
 from nightclaw.core.states import MemoryState
+from nightclaw.core.topic import slug
 from nightclaw.protocol.messages import LIST_DEFAULT, parse_iso
 from nightclaw.store import memory_lists
 
@@ -29,7 +30,7 @@ def _is_time(text: str) -> str:
 
 
 T = TypeVar("T")
-SEARCHED = 10
+DAY_MS = 86_400_000
 IMPORT_LIMIT = 500
 Topic = Annotated[str, Field(min_length=1, max_length=100)]
 Moment = Annotated[str, Field(max_length=40), AfterValidator(_is_time)]
@@ -95,7 +96,8 @@ def _add_reading(app: FastAPI, control: Control) -> None:
         if q is not None and q.strip():
             found = await control.search_memory(q, min(limit, 100))
             return answer(await store.read(memory_lists.ranked, list(found)))
-        return answer(await store.read(memory_lists.page, after, limit, str(state) if state else None, topic))
+        name = slug(topic) if topic and topic.strip() else None
+        return answer(await store.read(memory_lists.page, after, limit, str(state) if state else None, name))
 
     @app.get("/v1/memories/{memory_id}")
     async def one(memory_id: Id) -> Response:
@@ -110,10 +112,11 @@ def _add_changing(app: FastAPI, control: Control) -> None:
     @app.post("/v1/memories", status_code=201)
     async def keep(order: Order) -> Response:
         """Remember something; it is active at once."""
-        control.presence.touch(control.clock.now_ms())
+        now = control.clock.now_ms()
+        control.presence.touch(now)
         made = await _or_422(
             control.add_memory(
-                MemoryOrder(order.text, order.topic, order.when, _at(order.observed_at), order.kind)
+                MemoryOrder(order.text, order.topic, order.when, _at(order.observed_at, now), order.kind)
             )
         )
         return made if isinstance(made, Response) else answer(await store.read(memory_lists.by_id, made), 201)
@@ -121,9 +124,11 @@ def _add_changing(app: FastAPI, control: Control) -> None:
     @app.post("/v1/memories/import")
     async def bring(wanted: Import) -> Response:
         """Take memories and transcripts of another agent over; with `dry_run` only say what would come of it."""
-        control.presence.touch(control.clock.now_ms())
+        now = control.clock.now_ms()
+        control.presence.touch(now)
         pieces = [
-            Brought(p.text, p.topic, p.when, _at(p.observed_at), p.role, p.session) for p in wanted.items
+            Brought(p.text, p.topic, p.when, _at(p.observed_at, None if p.role else now), p.role, p.session)
+            for p in wanted.items
         ]
         return answer(await control.import_memories(pieces, wanted.dry_run))
 
@@ -167,5 +172,7 @@ async def _or_422(work: Awaitable[T]) -> T | Response:
         return refusal(422, "refused", error.message, error.hint)
 
 
-def _at(text: str | None) -> int | None:
-    return None if text is None else parse_iso(text)
+def _at(text: str | None, now: int | None) -> int | None:
+    """A moment in ms. A day's name may lie ahead of UTC where the day begins earlier: nothing was seen after `now`."""
+    at = None if text is None else parse_iso(text)
+    return min(at, now) if at is not None and now is not None and at <= now + DAY_MS else at

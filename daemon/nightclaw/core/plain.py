@@ -40,11 +40,6 @@ def clip(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: max(limit - 1, 0)].rstrip() + "…"
 
 
-def is_letter(char: str) -> bool:
-    """A letter, a digit or a mark on one, of any script."""
-    return unicodedata.category(char)[0] in "LNM"
-
-
 def without_links(text: str) -> str:
     """`text` with every address replaced; hidden characters go first, they could hide one."""
     text = _MARKDOWN_LINK.sub(lambda found: f"{found[1]} {LINK_REMOVED}", _shown(text))

@@ -17,7 +17,8 @@ def told(e: Entry) -> str | None:
     if words is None:
         return None
     about = next(
-        (str(e.data[k]) for k in ("decision", "approval", "notification", "task") if e.data.get(k)), ""
+        (str(e.data[k]) for k in ("decision", "approval", "notification", "dream", "task") if e.data.get(k)),
+        "",
     )
     return f"{words} · {about}" if about else words
 
@@ -98,8 +99,21 @@ def _note_sent(e: Entry) -> str:
 
 
 def _redacted(e: Entry) -> str:
-    counts = ", ".join(f"{e.data.get(k)} {k}" for k in ("rows", "lines", "files", "backups") if e.data.get(k))
+    found = [(k, e.data.get(k)) for k in ("rows", "lines", "files", "backups")]
+    counts = ", ".join(f"{n} {k.removesuffix('s') if n == 1 else k}" for k, n in found if n)
     return f"you had a text redacted: {counts or 'it was nowhere'}"
+
+
+def _dreamt(e: Entry) -> str | None:
+    """A dream that changed something, asks something, or was taken back."""
+    state = e.data.get("state")
+    if state == "undone":
+        return "you took back a dream"
+    if state == "asks":
+        return f"a dream stopped to ask you: {_shown(e.data.get('why'), _TEXT)}"
+    kinds = ("added", "merged", "superseded", "retired", "promoted")
+    counts = ", ".join(f"{e.data.get(k)} {k}" for k in kinds if e.data.get(k))
+    return f"dreamt: {counts}" if state == "finished" and counts else None
 
 
 def _started(e: Entry) -> str:
@@ -124,6 +138,7 @@ KINDS: dict[str, Callable[[Entry], str | None]] = {
     "notification.queued": _note_queued,
     "notification.sent": _note_sent,
     "memory.redacted": _redacted,
+    "dream.finished": _dreamt,
     "daemon.started": _started,
     "daemon.stopping": _stopping,
 }

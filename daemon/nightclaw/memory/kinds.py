@@ -1,13 +1,11 @@
 """What kind of memory words are, when nobody says: user, feedback, project, reference or procedure. Pure."""
 
 import re
-import unicodedata
 
-from nightclaw.core.plain import is_letter
+from nightclaw.core.topic import GENERAL, slug
 
-GENERAL = "general"
-LONGEST_NAME = 64
-_FILE_NAME = 180  # bytes: with what is put around it, a file name still has less than 255
+__all__ = ["GENERAL", "kind_of", "slug", "title", "topic_for"]
+
 _TOPICS = {
     "user": "user", "owner": "user", "profile": "user", "about-me": "user",
     "feedback": "feedback", "preferences": "feedback", "style": "feedback",
@@ -50,14 +48,6 @@ def topic_for(kind: str) -> str:
         "procedure": "procedures",
         "reference": "references",
     }.get(kind, GENERAL)
-
-
-def slug(words: str) -> str:
-    """A topic's name of any words: small letters of any script, digits and dashes; `general` when nothing is left."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", words).casefold())
-    name = "".join(c if is_letter(c) else "-" for c in folded)
-    name = re.sub(r"-+", "-", name).strip("-")[:LONGEST_NAME]
-    return name.encode()[:_FILE_NAME].decode(errors="ignore").strip("-") or GENERAL
 
 
 def title(name: str) -> str:

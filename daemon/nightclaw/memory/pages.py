@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from nightclaw.core.topic import is_name, slug
 from nightclaw.memory import edits, kinds
 from nightclaw.memory.disk import Unusable
 from nightclaw.memory.markdown import KEEP, Fault, Frame, Parsed, Row
@@ -23,14 +24,9 @@ class Picture:
     repo: str | None
 
 
-def is_name(name: str) -> bool:
-    """A topic can be called so."""
-    return name == kinds.slug(name)
-
-
 def check_name(name: str) -> None:
     if not is_name(name):
-        raise Unusable(f"{name}.md is no name of a topic", f"rename it to {kinds.slug(name)}.md")
+        raise Unusable(f"{name}.md is no name of a topic", f"rename it to {slug(name)}.md")
 
 
 def picture_of(

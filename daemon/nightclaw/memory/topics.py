@@ -16,11 +16,12 @@ from typing import TypeVar
 from nightclaw.core import failpoints
 from nightclaw.core.errors import StoreBusy, StoreUnavailable
 from nightclaw.core.ports import Clock, Problems
+from nightclaw.core.topic import is_name
 from nightclaw.memory import disk, edits, markdown
 from nightclaw.memory.disk import Held, Overtaken, Sign, Unusable
 from nightclaw.memory.index_file import IndexFile
 from nightclaw.memory.markdown import Fault, Parsed
-from nightclaw.memory.pages import Picture, check_name, fates_of, head_differs, is_name, picture_of, take_head
+from nightclaw.memory.pages import Picture, check_name, fates_of, head_differs, picture_of, take_head
 from nightclaw.store import topics
 from nightclaw.store.db import Connection, Store
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from nightclaw.core.errors import Refused
+from nightclaw.core.states import MemoryState
 from nightclaw.core.types import JSON
 from nightclaw.store import events, memories
 from nightclaw.store.dream_material import marks, parts
@@ -91,6 +92,34 @@ def touched(plan: Plan) -> set[str]:
         | {i for link in plan.chain for i in link[:2]} | set(plan.sketches)
     )  # fmt: skip
     return {i for i in named if i.startswith("mem_")}
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a dream would have changed and did not: refs of rows it would have made, and how much of what they were
+    to be."""
+
+    refs: frozenset[str]
+    counts: Mapping[str, int]
+
+
+def leave_forgotten(conn: Connection, plan: Plan) -> LeftOut:
+    """Take out of the plan what the owner forgot: it would be refused, and the whole dream with it."""
+    gone = [
+        a for a in plan.adds if memories.is_forgotten(conn, a.new.text, a.new.fact_key, a.new.observed_at)
+    ]
+    refs = frozenset(a.ref for a in gone)
+    ways = [w for w in plan.ways if refs & {w.old, w.to}]
+    plan.adds = [a for a in plan.adds if a.ref not in refs]
+    plan.ways = [w for w in plan.ways if w not in ways]
+    plan.chain = [link for link in plan.chain if not refs & set(link[:2])]
+    for changes in (plan.joined, plan.checked, plan.sketches):
+        for ref in refs & changes.keys():
+            del changes[ref]
+    merged = sum(w.how == "merged" for w in ways if w.old not in refs)
+    newer = sum(w.how != "merged" for w in ways if w.old not in refs)
+    active = sum(a.new.state is MemoryState.ACTIVE for a in gone)
+    return LeftOut(refs, {"added": -active, "merged": -merged, "superseded": -newer, "kept": merged + newer})
 
 
 def apply(conn: Connection, plan: Plan, now: int) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from nightclaw.core.states import MemoryState
-from nightclaw.store import events, memories, observations
+from nightclaw.store import events, forgotten, memories, observations
 from nightclaw.store.memories import Memory
 from nightclaw.store.observations import Observation
 
@@ -61,6 +61,8 @@ GROUP BY s.memory_id ORDER BY c LIMIT ?"""
             f"SELECT cursor FROM memory_source WHERE cursor IN ({marks(part)})", tuple(part)
         )
     )
+    gone = {c for part in parts(sorted(claimed)) for c in forgotten.sources_of(conn, part)}
+    said = [o for o in said if o.cursor not in gone]
     fresh = [m for m in found if m.made_by != "dream" and m.state in memories.LIVE]
     return Material(until, fresh, said, claimed)
 

@@ -9,7 +9,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -19,8 +19,11 @@ from nightclaw.core.ids import new_id
 from nightclaw.core.types import JSON, NoteDraft
 from nightclaw.protocol.messages import iso
 from nightclaw.store import dream_changes, events, memories, notifications
-from nightclaw.store.dream_changes import Plan
+from nightclaw.store.dream_changes import LeftOut, Plan
 from nightclaw.store.driver import driver
+
+_REF = re.compile(r"\^(new:\d+)")
+_EMPTY_SECTION = re.compile(r"(?m)^## .*\n*(?=^(?:## |\? )|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def begin(
     """A row for a dream that begins now; what a crash left running is aborted."""
     db = driver(conn)
     after, made = cursor(conn), new_id("drm", now)
-    db.execute("UPDATE dream SET state = 'aborted', finished_at = ? WHERE state = 'running'", (now,))
+    abort_cut(conn, now)
     db.execute(
         "INSERT INTO dream (id, state, mode, signal_id, task_id, from_cursor, to_cursor, created_at)"
         " VALUES (?, 'running', ?, ?, ?, ?, ?, ?)",
@@ -70,6 +73,13 @@ def begin(
     )
     events.append(conn, "dream.started", now, {"dream": made, "mode": mode}, task=task_id)
     return made
+
+
+def abort_cut(conn: Connection, now: int) -> None:
+    """A dream that a crash left running is over, with nothing changed. Only the newest can be."""
+    row = conn.exec_driver_sql("SELECT id, state FROM dream ORDER BY rowid DESC LIMIT 1").fetchone()
+    if row is not None and row[1] == "running":
+        stop(conn, str(row[0]), "aborted", "the daemon died in it", None, now)
 
 
 def stop(conn: Connection, dream_id: str, state: str, why: str, ended: Ended | None, now: int) -> None:
@@ -94,6 +104,7 @@ def commit(conn: Connection, dream_id: str, plan: Plan, ended: Ended, now: int) 
     if cursor(conn) > row[0]:
         raise Refused("another dream was there first")
     dream_changes.expect(conn, plan.expects)
+    ended = _without(ended, dream_changes.leave_forgotten(conn, plan))
     touched = sorted(dream_changes.touched(plan))
     pre = dream_changes.image(conn, touched)
     ids = dream_changes.apply(conn, plan, now)
@@ -263,9 +274,27 @@ def _written(
     return events.dumps(list(ended.phases)), events.dumps(counts), events.dumps(ended.usage), _pack(said)
 
 
+def _without(ended: Ended, left: LeftOut) -> Ended:
+    """The same end, telling nothing of what was left out."""
+    if not left.refs:
+        return ended
+    counts = {k: v + left.counts.get(k, 0) if isinstance(v, int) else v for k, v in ended.counts.items()}
+    first, *lines = ended.diff.split("\n")
+    kept = "\n".join(line for line in lines if not left.refs & set(_REF.findall(line)))
+    kept = _EMPTY_SECTION.sub("", kept).rstrip()
+    title = headline(first.partition(":")[0], counts)
+    return replace(ended, counts=counts, diff=f"{title}\n{kept}" if kept else title)
+
+
+def headline(title: str, counts: Mapping[str, JSON]) -> str:
+    """What a dream did, in one line."""
+    said = ", ".join(f"{n} {name}" for name, n in counts.items() if n and name != "looked")
+    return f"{title}: {said or 'nothing changes'}"
+
+
 def named(diff: str, ids: Mapping[str, str]) -> str:
     """A diff with the ids its new rows got."""
-    return re.sub(r"\^(new:\d+)", lambda m: f"^{ids.get(m[1], m[1])}", diff)
+    return _REF.sub(lambda m: f"^{ids.get(m[1], m[1])}", diff)
 
 
 def _pack(text: str) -> bytes | None:

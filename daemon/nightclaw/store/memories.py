@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 
 from nightclaw.core.errors import Invalid, InvalidTransition, NotFound, Refused
 from nightclaw.core.ids import new_id
-from nightclaw.core.plain import is_letter
 from nightclaw.core.secrets import secret_in
 from nightclaw.core.states import MemoryState, before
+from nightclaw.core.topic import is_name
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON
 from nightclaw.store import events, observations, terms
@@ -264,7 +264,7 @@ def _checked(conn: Connection, new: NewMemory, now: int) -> NewMemory:
         raise Invalid(f"a memory has at most {LONGEST} characters", "say it shorter, one fact a memory")
     if new.kind not in KINDS or new.made_by not in MAKERS or new.state not in LIVE:
         raise Invalid(f"no memory is of the kind {new.kind!r}, made by {new.made_by!r}, {new.state!r}")
-    if not _is_topic(new.topic):
+    if not is_name(new.topic):
         raise Invalid(f"{new.topic!r} is not the name of a topic", "use small letters, digits and -")
     if new.private and new.repo is None and new.trust is not Trust.OWNER:
         raise Invalid("what is private needs its repository")
@@ -280,12 +280,6 @@ def _checked(conn: Connection, new: NewMemory, now: int) -> NewMemory:
     if new.supersedes is not None:
         _may_replace(_have(conn, new.supersedes), new.trust, new.private, new.repo)
     return replace(new, text=text)
-
-
-def _is_topic(name: str) -> bool:
-    """`memory.kinds.slug` makes such names."""
-    is_plain = all(c == "-" or (is_letter(c) and not "A" <= c <= "Z") for c in name)
-    return is_plain and 0 < len(name) <= 64 and not name.startswith("-")
 
 
 def _tell_added(

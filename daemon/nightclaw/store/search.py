@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from nightclaw.core.trust import Trust
+from nightclaw.store import forgotten
 
 WEIGHTS = "1.0, 0.5, 0.3, 0.4"
 """Of text, previous, next and date in bm25."""
@@ -125,7 +126,9 @@ def search(conn: Connection, match: str, limit: int, beside: int, scope: Scope) 
     found, hidden, tally = list[Row](), 0, tally_of(conn)
     values = (match, limit, beside, beside, LONGEST, match, limit)
     rows = conn.exec_driver_sql(_QUERY, values).fetchall()
-    gone = set[int]() if scope.everything else _forgotten(conn, [r[1] for r in rows if r[0] is None])
+    gone = (
+        set[int]() if scope.everything else forgotten.sources_of(conn, [r[1] for r in rows if r[0] is None])
+    )
     for r in rows:
         row = Row(*r[:14])
         row.trust, tally.seen = _TRUSTS[r[13]], r[14]
@@ -138,21 +141,6 @@ def search(conn: Connection, match: str, limit: int, beside: int, scope: Scope) 
         else:
             hidden += row.is_hit
     return Found(found, hidden)
-
-
-def _forgotten(conn: Connection, cursors: list[int]) -> set[int]:
-    """Those that a memory rests on, or an older version of it, which the owner forgot."""
-    if not cursors:
-        return set()
-    query = f"""
-WITH RECURSIVE line (cursor, id, next, state) AS (
-    SELECT s.cursor, m.id, m.superseded_by, m.state FROM memory_source s JOIN memory m ON m.id = s.memory_id
-    WHERE s.cursor IN ({", ".join("?" * len(cursors))})
-    UNION SELECT line.cursor, m.id, m.superseded_by, m.state FROM line JOIN memory m ON m.id = line.next
-)
-SELECT cursor FROM line JOIN tombstone t ON t.memory_id = line.id
-WHERE state = 'retired' AND t.by IN ('owner', 'edit')"""
-    return {int(r[0]) for r in conn.exec_driver_sql(query, tuple(cursors))}
 
 
 _TRUSTS = {str(t): t for t in Trust}

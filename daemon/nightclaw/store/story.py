@@ -52,6 +52,11 @@ class Teller:
         return "" if at is None else f" at {self.when(at)}"
 
 
+def trusted(label: str) -> str:
+    """A label in words."""
+    return _TRUST.get(label, label)
+
+
 def tell(teller: Teller, trail: "Trail") -> Iterator[str]:
     """The lines: what was asked about, what came in, who judged, what followed or why nothing did."""
     yield from _opening(teller, trail)

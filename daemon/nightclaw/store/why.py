@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Table, desc, func,
 from nightclaw.core.errors import NotFound
 from nightclaw.core.ids import kind_of
 from nightclaw.protocol.messages import iso_or_none
-from nightclaw.store import lists, settings, shapes, story, tallies
+from nightclaw.store import lists, settings, shapes, story, tallies, why_memory
 from nightclaw.store.schema import (
     approval,
     decision,
@@ -55,15 +55,17 @@ class Trail:
 def why(conn: Connection, row_id: str, *, now: int, tz: tzinfo) -> dict[str, object]:
     """The story of one row and the rows it is told from (shape `protocol.messages.Why`). Raises NotFound."""
     noun = kind_of(row_id) or "session"
+    paused = settings.get(conn, settings.PAUSED)
+    teller = story.Teller(now=now, tz=tz, paused_at=paused if isinstance(paused, int) else None)
+    if noun in _REMEMBERED:
+        return _REMEMBERED[noun](conn, row_id, teller)
     follow = _FOLLOW.get(noun)
     if follow is None or (noun == "session" and _maybe(conn, session, row_id) is None):
         raise NotFound(
             f"nothing is known as {shapes.plain(row_id, 60)}",
-            "ask for an id that `clawctl signals`, `decisions`, `tasks` or `notifications` shows",
+            "ask for an id that `clawctl signals`, `decisions`, `tasks`, `notifications` or `memory list` shows",
         )
     trail = follow(conn, row_id)
-    paused = settings.get(conn, settings.PAUSED)
-    teller = story.Teller(now=now, tz=tz, paused_at=paused if isinstance(paused, int) else None)
     return {
         "id": row_id,
         "kind": noun,
@@ -208,6 +210,7 @@ def _from_step(conn: Connection, row_id: str) -> Trail:
     return trail
 
 
+_REMEMBERED = {"memory": why_memory.why_memory, "dream": why_memory.why_dream}
 _FOLLOW: dict[str, Callable[[Connection, str], Trail]] = {
     "signal": _from_signal,
     "decision": _from_decision,

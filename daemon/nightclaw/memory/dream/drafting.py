@@ -7,6 +7,7 @@ from nightclaw.core.states import MemoryState
 from nightclaw.memory.dream.pieces import Piece, Table, sketches
 from nightclaw.protocol.messages import iso
 from nightclaw.store.dream_changes import Add, GiveWay, Plan, Retire, Settled
+from nightclaw.store.dreams import headline
 from nightclaw.store.memories import LIVE, NewMemory
 
 
@@ -123,10 +124,7 @@ def _named(plan: Plan) -> set[str]:
 
 def diff_of(table: Table, plan: Plan, title: str, counts: dict[str, int]) -> str:
     """What a dream changes, a topic a section, `-` what goes and `+` what comes, each with its reason."""
-    said = (
-        ", ".join(f"{n} {name}" for name, n in counts.items() if n and name != "looked") or "nothing changes"
-    )
-    lines = [f"{title}: {said}"]
+    lines = [headline(title, counts)]
     by_topic: defaultdict[str, list[str]] = defaultdict(list)
     added = {a.ref for a in plan.adds}
     for p in table.pieces:
