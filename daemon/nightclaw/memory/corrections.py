@@ -13,8 +13,9 @@ LONGEST, MOST = 600, 8
 _OWN_WORDS = 1_500
 _FOR_LATER = r"(?: (?:for|to) (?:later|next time|the future|me|you|self|yourself|myself)){0,2}"
 _KEEP = re.compile(
-    r"(?is)^(?:(?:remember|note|keep in mind|bear in mind|be aware|memori[sz]e|don['’]?t forget|do not forget"
-    r"|(?:for|as) (?:the record|(?:the )?next time|future reference)|fyi|(?:make|take) a note|for your notes"
+    r"(?is)^(?:(?:remember|note|keep in mind|bear in mind|be aware|memori[sz]e|don['’]?t forget"
+    r"|do not forget|(?:for|as) (?:the record|(?:the )?next time|future reference)|fyi|(?:make"
+    r"|take) a note|for your notes"
     rf"|psa|(?:add|save|commit) (?:(?:this|it) )?to (?:your |my )?(?:notes|memory)){_FOR_LATER}|(?:save|store"
     r"|keep|write|note|put|learn|record) (?:this|that|it|the following)(?: (?:down|in mind|(?:in|into"
     rf"|to) (?:your |my )?(?:memory|notes)))?{_FOR_LATER}(?=\s*[:,]))(?![\w'’-])(?: (?:that"
@@ -22,22 +23,25 @@ _KEEP = re.compile(
 )
 _TO_DO = re.compile(r"(?i)^(?:to|me to|when|how|why|what|if you|whether|about|the (?:time|day) when)\b")
 _FROM_NOW = re.compile(
-    r"(?i)^(?:please |and |ok(?:ay)?,? |so )*(?:from now on|from here on|going forward|in (?:the )?future"
-    r"|henceforth|as a rule|by default)\b[,:]?\s+(?P<said>(?!we (?:could|should|might|may|can)\b|\w+s (?:of"
-    r"|will|is|are|it|this)\b).+)$|^(?P<same>(?!there\b|i['’]ll\b|i will\b"
+    r"(?i)^(?:please |and |ok(?:ay)?,? |so )*(?:from (?:now|here|today)(?: on(?:wards)?)?(?! (?:to|until"
+    r"|till)\b)|going forward|in (?:the )?future|henceforth|as a rule|by default|(?P<as_of>(?:starting"
+    r"|as of|beginning) (?:now|today)))\b[,:]?\s+(?P<said>(?!we (?:could|should|might|may|can)\b"
+    r"|\w+s (?:of|will|is|are|it|this)\b).+)$|^(?P<same>(?!there\b|i['’]ll\b|i will\b"
     r"|(?:\w+ ){1,3}will\b).+?),?\s+(?:from now on|from here on|going forward|in (?:the )?future"
     r"|by default)[.!]?$"
 )
 _WRONG = re.compile(
     r"(?i)^(?:no(?: no)?(?=\s*[,.:;!—–]|\s+(?:i|we|it|the|that|use|you|our|my|he|she|they|do|don['’]?t|its"
     r"|it['’]s)\b)|nope|nah|wrong|incorrect|not quite|not right|that(?:['’]s| is| was) (?:wrong|incorrect"
-    r"|not (?:right|true|correct|it))|you(?:['’]re| are) wrong|correction|(?P<weak>actually|sorry)|wrong again"
-    r"|that(?:['’]s| is) (?:outdated|old|stale|not how we \w+ it)|you(?:['’]re| are) (?:mixing"
-    r"|confusing) [\w ]{2,20}|i (?:meant|said))\b(?:\s*[,.:;!—–-]+\s*|\s+)(?P<said>.+)$"
+    r"|not (?:right|true|correct|it))|you(?:['’]re| are) wrong|correction|(?P<weak>actually|sorry)"
+    r"|wrong again|let me correct (?:you|that|this)|that(?:['’]s| is) (?:outdated|old|stale"
+    r"|not how we \w+ it)|you(?:['’]re| are) (?:mixing|confusing) [\w ]{2,20}|i (?:meant"
+    r"|said))\b(?:\s*[,.:;!—–-]+\s*|\s+)(?P<said>.+)$"
 )
 _MARKED = re.compile(
-    r"(?i)^(?:(?:oh,? )?(?:no|nope|nah|wrong|incorrect|correction|that(?:['’]s| is| was) (?:wrong|incorrect"
-    r"|not (?:right|true|correct|it))|you(?:['’]re| are) wrong)[\s.!,]*)+$"
+    r"(?i)^(?:(?:oh,? )?(?:no|nope|nah|wrong|incorrect|correction|that(?:['’]s| is| was) (?:wrong"
+    r"|incorrect|not (?:right|true|correct|it))|you(?:['’]re| are) wrong|not (?!(?:now|yet|sure|really|bad"
+    r"|again|quite|so|today|here|that|this|it)\b)(?:[\w.-]+ ){0,2}[\w.-]+(?=!))[\s.!,]*)+$"
 )
 _NOT_BUT = re.compile(r"(?i)^(?P<a>.+?)\bnot (?P<old>[^,.;]{1,60}?),? but (?P<new>[^,.;]{1,80})[.!]?$")
 _BARE = re.compile(r"(?i)^not [^,.;]{1,60}?,? but (?P<new>[^,.;]{1,80})[.!]?$")
@@ -47,25 +51,36 @@ _ISNT = re.compile(
     r"| any longer)?[,;] (?:it['’]s|it is|they['’]re|but) (?P<new>[^,;]{1,80}?)[.!]?$"
 )
 _SPELLED = re.compile(
-    r"(?i)^(?:it|that)(?:['’]s| is) (?:spelled|spelt|called|pronounced|written) [^,.;]{2,40}"
+    r"(?i)^(?:it|that)(?:['’]s| is) (?:(?:spelled|spelt|called|pronounced|written) [^,.;]{2,40}"
+    r"|\w+ with an? \w\b)"
 )
 _PRONOUN = re.compile(
     r"(?i)^(?:it|that|this|they|he|she|these|those)(?:['’]s|['’]re| is| are| was| should be)?\s+"
 )
 _PASSING = re.compile(
-    r"(?i)^(?:let|lets|let['’]s|can|could|would|will|do(?:n['’]?t| not)?|please|go|stop|wait|thanks?|thank you"
-    r"|just|try|run|show|check|look|open|close|give|tell|continue|proceed|keep going|never ?mind|forget it"
-    r"|i(?:['’]ll| will| think|['’]m not| guess| need| want| have| was| just)|we(?:['’]ll| will| can| should)"
-    r"|you(?:['’]?re| can| should|['’]ll)?|not? (?:now|yet)|problem|worries|idea|need|rush|one|thing|way|more"
-    r"|longer|other|further)\b"
+    r"(?i)^(?:let|lets|let['’]s|can|could|would|will|do(?:n['’]?t| not)?|please|go|stop|wait|thanks?"
+    r"|thank you|just|try|run|show|check|look|open|close|give|tell|continue|proceed|keep going|never ?mind"
+    r"|forget it|i(?:['’]ll| will| think|['’]m not| guess| need| want| have| was| just)|we(?:['’]ll| will"
+    r"| can| should)|you(?:['’]?re| can| should|['’]ll)?|not? (?:now|yet)|problem|worries|idea|need|rush"
+    r"|one|thing|way|more|longer|other|further)\b"
 )
 _UNSURE = re.compile(
     r"(?i)^(?:sure|yet|really|certain|clear|now|quite|that|so|a |the (?:other|first|last|same))"
 )
-_SHORT = re.compile(r"(?i)(?:^|[\s(])(?:e\.g|i\.e|etc|vs|resp|approx|no|mr|mrs|ms|dr|st)\.$")
+_SHORT = re.compile(r"(?i)(?:^|[\s(])(?:e\.g|i\.e|etc|vs|resp|approx|no|mr|mrs|ms|dr|st|prof)\.$")
 _PAIRED = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*”")
 _LASTING = re.compile(
     r"(?i)^(?:always|never|use|prefer|avoid|call|name|write|keep|put|say|spell|format|indent|sign)\b"
+)
+_EACH_ITS_OWN = re.compile(  # "tabs in the shader files, spaces everywhere else"
+    r"(?i)^(?:(?!i\b|we\b)[\w-]+ ){1,4}(?:in|for|on|under) [^,]{3,40},? (?:and "
+    r"|but )?(?:[\w-]+ ){1,4}(?:(?:in|for|on|under|next to|only (?:in|for|on)) [^,]{2,40}"
+    r"|everywhere(?: else)?|elsewhere)[.!]?$"
+)
+_YOU_KEEP = re.compile(r"(?i)^(?:you|u) (?:keep|always|constantly|still) (?!getting\b)\w+ \S.{4,120}$")
+_STOP_IT = re.compile(
+    r"(?i)^(?:please,? )?(?:don['’]?t(?: do (?:that|it))?|stop(?: (?:that|it))?|no more|quit (?:that"
+    r"|it))(?:,? please)?[.!]*$"
 )
 
 
@@ -88,11 +103,11 @@ def learned_of(text: str, before: str = "") -> list[Learned]:
         return []
     found = [Learned(_tidy(item), "explicit") for item in items if _is_told(item)]
     whole = _whole(own)
-    sentences = [] if whole else _sentences(own[:_OWN_WORDS])
+    parts = [] if whole else sentences(own[:_OWN_WORDS])
     if whole:
         found.append(Learned(_tidy(whole), "explicit"))
     is_marked = False
-    for sentence in sentences:
+    for sentence in parts:
         one = _of_sentence(sentence, before, is_marked=is_marked)
         is_marked = _MARKED.match(sentence) is not None
         if one is not None and one not in found:
@@ -103,7 +118,7 @@ def learned_of(text: str, before: str = "") -> list[Learned]:
 def _whole(own: str) -> str | None:
     """What a message says that is all one thing to remember."""
     told = _KEEP.match(standing.bare(own))
-    first, *more = _sentences(own) or [""]
+    first, *more = sentences(own) or [""]
     if not told or not more or any(standing.is_request(s) for s in more) or pasted.is_reported(own):
         return None
     return told["said"] if _is_told(told["said"]) and _of_sentence(first, "", is_marked=False) else None
@@ -140,7 +155,7 @@ def _of_sentence(sentence: str, before: str, *, is_marked: bool) -> Learned | No
     plain = pasted.unquoted(said)
     ruled = _FROM_NOW.match(plain)
     if ruled and (said_ := ruled["said"] or ruled["same"]) and not _PRONOUN.match(said_):
-        if not standing.is_passing(said_) and not _PRONOUN.match(said_):
+        if not standing.is_passing(said_) and (not ruled["as_of"] or standing.rule_of(said_)):
             return Learned(_tidy(said_ if plain == said else said), "explicit")
         return None
     corrected = _corrected(said, before, is_marked=is_marked)
@@ -168,6 +183,8 @@ def _corrected(sentence: str, before: str, *, is_marked: bool) -> str | None:
         said = f"it's {bare['new']}"
     elif turned and standing.STATES.search(turned["a"]):
         said = f"{turned['a']}{turned['new']}"
+    elif last and _LASTING.match(said):
+        pass  # what is not to be is a part of an instruction
     elif last and standing.STATES.search(last["said"]) and not _UNSURE.match(last["old"]):
         said = last["said"]
     elif not opened and not is_marked:
@@ -184,7 +201,14 @@ def _corrected(sentence: str, before: str, *, is_marked: bool) -> str | None:
     if standing.points_away(said) or standing.is_passing(said):
         return None
     is_weak = not is_marked and (opened is None or bool(opened["weak"]))
-    lasts = keys.fact_of(said) is not None or _LASTING.match(said) or (not is_weak and _states(said))
+    if standing.is_news(said):
+        return None
+    lasts = (
+        keys.fact_of(said) is not None
+        or _EACH_ITS_OWN.match(said)
+        or _LASTING.match(said)
+        or (not is_weak and _states(said))
+    )
     return said if lasts and len(said.split()) >= 2 else None
 
 
@@ -202,11 +226,12 @@ def _in_place(said: str, before: str) -> str | None:
     return None
 
 
-def _sentences(own: str) -> list[str]:
-    """Its sentences; a short form ("e.g.") ends none."""
+def sentences(own: str) -> list[str]:
+    """Its sentences; a short form ("e.g.") ends none, and "You keep … . Don't." is one."""
     out = list[str]()
     for part in keys.sentences(own):
-        if out and _SHORT.search(out[-1]):
+        goes_on = out and (_SHORT.search(out[-1]) or (_STOP_IT.match(part) and _YOU_KEEP.match(out[-1])))
+        if goes_on:
             out[-1] = f"{out[-1]} {part}"
         else:
             out.append(part)

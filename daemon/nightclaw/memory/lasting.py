@@ -12,7 +12,8 @@ def one_of(words: str) -> str:
     return f"(?:{'|'.join(w.replace('_', ' ') for w in words.split())})"
 
 
-PAST = r"(?:\w*[^e\W]ed|seen|heard|been|had|thought|knew|known|said|gone|got)"
+NAME = r"(?-i:(?:Prof|Dr|Mrs?|Ms)\.? )?(?-i:(?!The\b|Our\b|My\b|This\b|It\b)[A-Z])[\w'’-]+(?: (?-i:[A-Z])[\w'’-]+){0,2}"
+PAST = r"(?:\w*[^e\W]ed|seen|saw|was|did|heard|been|had|thought|knew|known|said|gone|got)"
 PEOPLE = one_of(
     """owner lead manager maintainer contact reviewer approver admin(?:istrator)? designer boss ceo cto dba architect captain
     director editor accountant lawyer client customer person one_who one_to_ask on[-_]call responsible in_charge expert
@@ -37,6 +38,30 @@ _HABITS = one_of(
     code mock develop version encrypt speak allow require treat measure count_on publish import put go_with stick_to
     stick_with only do"""
 )
+_JOBS = one_of(  # what is done once, to all there is now, however many that are
+    """fix find check look show add create make rename remove delete replace convert search list update run migrate bump move
+    go tell give walk explain review read test rewrite refactor regenerate sort count"""
+)
+_DUTIES = one_of(  # of an imperative that says how all things of a kind are to be
+    """use write put attach include quote pin commit log document keep name wrap store prefix suffix tag sign format spell
+    indent round escape mark cite link mention ship state specify declare require"""
+)
+_EACH = (  # all things of a kind, with those to come: none of a certain place
+    r"(?:(?:every|each|any|all)(?: (?:our|my|new|future|other))?"
+    r" (?!(?:the|of|these|those|this|that|it|them|time|over|two|three|\d+)\b)[\w-]+|everything(?! (?:here|there|in the)\b)|everywhere|anywhere)"
+)
+_FINDINGS = one_of(
+    "need idea time errors? problems? hits results? changes? news issues? luck answers? signs? warnings? clues?"
+)
+_HERE = r"(?!.*\b(?:here|just|in the|yesterday|and (?:push|commit|merge|run|send|open|show))\b)"  # what there is now
+_CHORE = one_of(
+    "reset clear restart rebuild back_up notify send restore verify wait stop close save pull push rebase ask take"
+)
+_STANDS = one_of(  # how things are that were made so
+    r"""written kept stored named called numbered signed run served built measured given frozen reviewed generated paid billed
+    encrypted versioned translated cached logged licensed hosted read-only optional required private public
+    (?-i:[A-Z])\w+ an?_\w+ \w+_(?!are\b)\w+s$ (?:in|under|by)_(?!the\b|my\b)\w+"""
+)
 _MIND = "know|have|need|want|care|see|understand|get|think|mind|do|go"
 _TASTE = one_of(
     r"""prefer rather_have rather_see rather_use rather_get rather_not_have rather_not_use rather_not_see rather_you
@@ -44,13 +69,15 @@ _TASTE = one_of(
     always_want only_want never_want expect_you_to want_you_to_always want_you_to_never want_to_be_asked want_to_be_told
     want_to_be_informed want_to_be_notified want_to_be_warned (?:do_not|don['’]t)_(?:ever_)?(?:like|want)"""
 )
-_ERRANDS = "fix|merge|revert|wait|look|try|test|postpone|close|leave|skip|have|meet|go for|take|do|keep|stop|stay|start|finish|see|push|help"
+_ERRANDS = "fix|merge|revert|wait|grab|get|eat|call|ask|restart|look|try|test|postpone|close|leave|skip|have|meet|go for|take|do|keep|stop|stay|start|finish|see|push|help"
 _MINE = one_of(
-    r"""(?:first_|last_|full_|nick|user)?names? pronouns time_?zone e-?mail editor shell terminal title role team manager
-    boss birthday wife husband partner spouse son daughter kids? children mother father brother sister dog accountant lawyer
-    doctor colleague assistant keyboard layout phone laptop machine computer os language locale handle address company
+    r"""(?:first_|last_|full_|nick|user)?names? pronouns time_?zone e-?mail editor shell terminal title role team birthday keyboard layout phone laptop machine computer os language locale handle address company
     employer office (?:working_|work_|office_)?hours policy convention style rule preferences? stack calendar budget hobby
     country city account diet allergy job profession stand-?up branch_prefix default_\w+ preferred_\w+ favou?rite_\w+"""
+)
+_CIRCLE = one_of(
+    """manager boss wife husband partner spouse son daughter kids? children mother father brother sister dog cat accountant
+    lawyer doctor dentist landlord advis[eo]r supervisor professor mentor colleague assistant"""
 )
 _AM = one_of(
     r"""allergic vegan vegetarian colou?r[-_]?blind left[-_]handed deaf dyslexic based responsible from married
@@ -63,11 +90,11 @@ _EVENTS = one_of(
 )
 _TIMES = one_of(
     r"""on_(?:mon|tues|wednes|thurs|fri|satur|sun)days on_weekends on_weekdays
-    (?:every|each)_(?:other_|second_)?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|day|week|month|quarter|night|morning|evening)
-    (?:every|each)_hour every_\d+_(?:days|weeks|hours|minutes|months)"""
+    (?:every|each)_(?:(?:other|first|second|third|fourth|last)_)?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|day|week|month|quarter|night|morning|evening)
+    (?:every|each)_hour every_(?:\d+|two|three|four|five|six|ten|twelve)_(?:days|weeks|hours|minutes|months)"""
 )
 _HOMES = one_of(
-    """repos?(?:itor(?:y|ies))? projects? code_?base teams? company monorepo workspace org(?:ani[sz]ation)? apps? products?
+    """repos?(?:itor(?:y|ies))? projects? code_?base teams? company monorepo workspace machine laptop org(?:ani[sz]ation)? apps? products?
     services tools docs"""
 )
 _OURS = rf"(?:this|our|my|the whole|all|all our|all my) {_HOMES}"
@@ -100,13 +127,24 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"[,;.] (?:and |but |so |please )*(?:always|never|{_NOT} ever) {_DO}",
         r"\b(?:must|may|should|shall|can) never (?:be|show|leave|go|appear|contain|touch|reach|run|use|end up)\b",
     ),
+    "ask first": (
+        r"^(?:always )?(?:ask|check with|tell|consult)(?: me)?(?: first)? (?:before|for (?:permission|approval) before) (?:you )?\w+",
+        r"\b(?:ask|check with|tell) (?:me|him|her|\w+) (?:first )?before (?:any|you|\w+ing\b)",
+    ),
     "whenever": (
         rf"^(?:whenever|every time|each time|any ?time) (?:(?:you|we)\b.{{8,}}|[^,]{{3,80}}, {_TELLS}.{{6,}})",
         r"^(?:for )?next time,? (?!i\b|we\b).{8,}",
-        rf"^when (?:you|i|we) (?!{PAST}\b)\w+ {_ANY}.{{0,60}}?, {_TELLS}.{{6,}}",
+        rf"^when (?:you|i|we) (?!(?:{PAST}|have|are|can|get|finish)\b)\w+ {_ANY}.{{0,60}}?, {_TELLS}.{{6,}}",
         r"^when (?:in doubt|unsure)\b.{6,}",
         rf"\b(?:every|each|any) (?:new )?(?:[\w-]+ )?{_EVENTS} (?:you|we|i) (?!{PAST})\w+",
-        rf"^(?!.*\bi\b).{{6,}} (?:before|after|with|for|in|on) (?:every|each) (?:[\w-]+ )?{_EVENTS}\b",
+        rf"^(?:before|after|with|on) (?:an? (?:[\w-]+ )?{_EVENTS},? (?:always|never|first|please)"
+        rf"|(?:every|each|any) [\w -]{{3,40}}?,? (?:always |never |please )?(?:{_DUTIES}|{_JOBS}|{_CHORE}|{_NOT}))\b(?! (?:it|this|that)\b)",
+        r"^before you \w+ (?:anything|any|an?)\b[^,]{0,50}, (?!i\b|we\b)\w+ .{4,}",
+        rf"^when an? [\w -]{{2,40}}, {_TELLS}.{{6,}}",
+        r"^if [^,]{3,50}\b(?:more|longer|less|fewer|bigger|larger|older|over|costs)\b[^,]{2,30}, \w+ .{4,}",
+        r"^(?:when|if) [^,]{4,60}, .{3,60}\b(?:first,? (?:before|instead)|instead of \w+ing)\b",
+        r"^(?:if|when) (?:you(?:['’]re| are) )?(?:ever )?(?:unsure|in doubt|stuck|blocked|not sure)\b[^,]{0,50}, .{6,}",
+        rf"^(?!.*(?:\bi\b|\bin [\w/]+\.\w+$)).{{6,}} (?:before|after|with|for|in|on) (?:every|each) (?:[\w-]+ )?{_EVENTS}\b",
     ),
     "we": (
         rf"{_WE} (?:(?:all|also|only|always|usually|normally|generally|typically|never|still|mostly|no longer|{_NOT}|['’]?ve always) )*{_HABITS}\b",
@@ -115,12 +153,12 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"^we(?:['’]ve| have) been (?:on|using) .* since\b",
     ),
     "decided": (
-        rf"^(?:we|the team|management|i)(?:['’]ve| have| has)? (?:now |just |finally |all )?{_CHOSE}"
-        rf" (?!nothing|that (?:this|it)\b|to (?:{_ERRANDS})\b)",
+        rf"^(?:we|the (?:team|board|group|lab)|management|i)(?:['’]ve| have| has)? (?:now |just |finally |all )?{_CHOSE}"
+        rf" (?!(?:on )?nothing|that (?:this|it)\b|to (?:{_ERRANDS})\b)",
         rf"{_TEAM}(?:switched|migrated|moved|upgraded|replaced|chosen|chose|picked|renamed)\b"
-        r"(?=.{0,60}\b(?:to|from|for|with|over|off|as|on|since)\b)",
+        r"(?=.{0,60}\b(?:to|from|for|with|over|off|as|on|since) \w)",
         rf"{_TEAM}(?:adopted|dropped|abandoned|retired) (?!the\b|an?\b)\w+",
-        r"^(?:decision|decided|agreed): ?\w+|, (?:decided|agreed)[.!]?$",
+        r"^(?:decision|decided|agreed)(?: (?:of|in|by|at|from) [\w -]{2,20})?: ?\w+|, (?:decided|agreed)[.!]?$",
     ),
     "prefer": (
         rf"^i(?:['’]d| would)? (?!(?<=d )(?:love|like|hate)\b)(?:(?:always|really|strongly|generally|usually|much|still) )*{_TASTE}\b"
@@ -129,6 +167,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     "about me": (
         rf"^my (?:[\w'’-]+ ){{0,2}}?{_MINE}\b(?: [\w'’-]+){{0,5}}? (?:is|are|was born|has|have|works?|starts?|ends?)\b"
         r"(?! (?:so|too|very|really|just|not feeling)\b)",
+        rf"^my (?:[\w'’-]+ ){{0,2}}?{_CIRCLE}(?:['’]s name)? (?:(?:is|are) (?:{NAME}|called|named|an? |the |{_AM})|was born|has|have|works?|lives?|wants?|hates?|prefers?)\b",
         r"^call me (?!(?:later|when|back|if)\b)\w+",
         r"^i (?:live (?:in|at|near)|speak|only speak|only work|work (?:only|as|at|for|from|in|remote|part[- ]time|mon|tue|wed|thu|fri|\d))\b",
         rf"^i (?:usually|normally|typically|mostly) (?!don['’]t)\w+ {_ANY}",
@@ -137,17 +176,17 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r" (?!(?:it|the|this|that|them|\w+ to|a (?:[\w-]+ )?here)\b)\w+",
     ),
     "person": (
-        r"^(?-i:[A-Z])[\w'’-]+ (?:took over (?!from\b)|joined the|left the (?:company|team|project)|replaces|succeeds|owns|maintains"
-        r"|runs the|reports to)",
+        rf"(?:^|; ?){NAME} (?:took over (?!from\b)|joined the|left the (?:company|team|project)|replaces|succeeds|owns|maintains"
+        r"|runs the (?!build|job|test|script|migration|loop|code|command|pipeline|query|suite)|reports to|(?:leads|heads|manages|chairs) (?:the|our)|(?:handles|looks after|signs off|approves|takes care of)"
+        r" (?:the |our |all |every )?(?:[\w-]+ ){0,4}\w+s)\b",
+        rf"^(?:anything|everything|all|questions|requests)\b.{{3,50}} (?:go(?:es)?|belongs?) to {NAME}",
         r"^(?-i:[A-Z])[\w'’-]+ is (?:on|away|back|out|off) (?:\w+ )*?(?:leave|vacation|holiday|until|till|from|all|in)\b",
     ),
     "who": (
-        r"^(?:nobody|no one|everyone|everybody) (?:may|should|must|can|is allowed to|is not allowed to|\w+s) (?!my\b|me\b)\w+",
+        r"^we(?:['’]re| are) (?:not|only|never) allowed to \w+",
+        rf"^we (?:can['’]t|cannot|can not|may not|must not|mustn['’]t) (?:use|ship|send|store|share|publish|log|host|link) {_ANY} .{{4,}}",
+        r"^(?:nobody|no one|everyone|everybody) (?:may|should|must|can|is allowed to|is not allowed to|(?!(?:is|was)\b|has (?!access|to)\b)\w+s) (?!my\b|me\b)\w+",
         r"^only (?:i|(?:the )?[\w-]+s|(?-i:[A-Z])\w+) (?:may|can|should|must|merges?|push(?:es)?|deploys?|approves?|releases?)\b",
-    ),
-    "ask first": (
-        r"^(?:always )?(?:ask|check with|tell|consult)(?: me)?(?: first)? (?:before|for (?:permission|approval) before) (?:you )?\w+",
-        r"\b(?:ask|check with|tell) (?:me|him|her|\w+) (?:first )?before (?:any|you|\w+ing\b)",
     ),
     "don't": (
         rf"^(?:{_NOT}|stop(?= \w+ing\b)|avoid) (?!{_IDLE})[\w-]+ {_ANY}",
@@ -156,21 +195,29 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"^{_NOT} \w+ (?:the|a|an) [^,;]{{2,60}}?[,;] (?:it|they)(?:['’]s| is|['’]re| are) \w+(?:ed|en) ",
     ),
     "no": (
+        rf"^no (?:more )?(?!{_FINDINGS}\b)(?:[\w.-]+ ){{0,2}}(?:[\w.-]+s|(?-i:[A-Z]+)) (?:(?:in|on|to|for|inside) [^,;]{{3,60}}|anywhere)"
+        r"[,;] (?:it|they|we|nobody|i|because|since|please|not|ever|name|use|send|put|write)\b",
         r"^no (?:[\w-]+ ){1,8}please[.!]?$|, no [^,]{3,60} please[.!]?$|^no (?:[\w-]+ ){1,5}without \w+",
     ),
     "choose": (
         r"^(?:use|prefer|choose|favou?r) (?!(?:the|an?|port|version|option|number)\b|\d)[^,]{1,60}?"
         r"(?:,? not |,? instead of | over |,? rather than )\S",
+        rf"^(?:instead of|rather than) (?!\w+ing\b){_ANY}(?: [\w-]+)?,? (?:use|take|write|choose|prefer|pick|post|send|log) (?!\d){_ANY}",
+        rf"^(?:instead of|rather than) (?!(?:the|a|an)\b)[^,]{{2,40}}?,? \w+ .{{3,60}}\b(?:for|in|on|with) {_EACH}",
         r"^keep [^,]{3,50}, not |^(?:prefer|favou?r) (?!the\b|an?\b)\w+",
     ),
     "how": (
-        rf"^{_HOW} (?!(?:the|an?|my|your|port|version|option)\b|\d)(?:(?:only|new|all|stale|long|short|public|private) )?[\w-]*[^\W\d]s"
+        rf"^{_HOW} (?!(?:the|an?|my|your|port|version|option)\b|\d|all \w+ (?:in|on) the\b|.* and (?:push|commit|merge|run|send|open|show)\b)(?:(?:only|new|all|stale|long|short|public|private) )?[\w-]*[^\W\d]s"
         r" (?:after|with|as|under|in|like|only|by|using|via|on|before|at|without|through|next to) \S",
-        r"^(?:write|speak|answer|talk|reply|explain) (?:to me |with me )?(?:in )?(?!it\b)\w+ (?:with|to) me\b",
+        r"^(?:write|speak|answer|talk|reply) (?:to me |with me )?(?:in )?(?!it\b)\w+ (?:with|to) me[.!]?$",
         r"^use the (?:imperative|metric|same style|[\w-]+ (?:mood|tense|style|format)) in\b",
     ),
     "scope": (
-        r"\bin (?:everything|any new|every new|each new)\b|\bfor (?:any|every|each|all) (?:new|our|my|future)\b",
+        rf"^(?!{_JOBS}\b).*(?:\bin (?:everything|any new|every new|each new)\b|\b(?:in|for) (?:any|every|each|all) (?:new|our|my|future)\b)",
+        rf"^(?:please )?{_DUTIES} (?!(?:(?:an? )?(?:\w+ )?tests?|it|this|that)\b){_HERE}"
+        rf".{{2,50}} (?:in|into|for|to|with|on|by|under|before|after|beside|from|out of) {_EACH}(?! in \w+\.\w)",
+        rf"^(?:please )?{_DUTIES} {_EACH}[^,;]*[,;] (?:because|as|since|so that|otherwise|i want|we (?:have|need|want|use)|they|nobody|(?:(?:the|our|my) )?\w+s (?!are\b)\w+)\b",
+        rf"^{_DUTIES} (?:each|every) [\w -]{{2,30}} (?:in|on|under|to|with) its own \w",
         r"\b(?:into|to|for|in|on) (?:each|every|any|all) new\b|(?<!from )\beverywhere[.!]?$",
         r"^(?:keep|write|make|give|format|answer|reply|use) .{0,30}\byour (?:answers?|replies|responses|explanations|summaries|messages"
         r"|commits?|commit messages)\b",
@@ -180,18 +227,26 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"^(?:all|every|each|any|no) (?!(?:done|good|set|of|idea)\b)[\w-]+ .{0,60}?\b(?:must|shall|may|has to|have to|needs? to)\b",
         r"^(?!(?:the|a|an|it|i|you|there|we|all|every)\b)[\w-]+(?: [\w-]+){0,2} (?:must|may|shall)(?: not| never|n['’]t)?"
         r" be \w+(?:ed|en|n|t)\b.{4,}",
+        rf"^(?:all|every|each|everything) (?!(?:the|of|that|is|are|i|we|you|\d+)\b)(?!.*\b(?:now|twice|again)\b)[\w-]+ .{{0,40}}?\b(?:(?:is|are) {_STANDS}|(?:has its|have their|gets? an?|needs? an?|uses?|lives? in|goes? (?:in|to|under|through)"
+        r"|belongs? (?:in|to)|starts? with) \S)",
+        r"^(?:the (?:[\w-]+ ){2,4}|our (?:[\w-]+ ){1,4})(?:is|are) (?:written|built|hosted|stored|generated|managed|mirrored|backed up|licensed|paid)"
+        r" (?:in|with|on|by|from|at|to|under) \S|^(?:the|our) [\w-]+ (?:is|are) (?:written|built) (?:in|with) (?-i:[A-Z])",
+        r"^all (?:of )?our [\w-]+s (?!(?:are|were|fail|break|crash|hang|look|seem|have)\b)(?!.*\b(?:now|again)\b)\w+ \S",
+        r"^our (?:[\w-]+ ){1,3}(?:starts?|begins?|ends?|opens?|closes?) (?:in (?-i:[A-Z])|on \w+days\b)",
+        r"^(?:the|our) (?:[\w-]+ ){1,4}(?:(?:has|have) only|only (?:has|have|allows?|accepts?|supports?)) .*(?:\d|(?-i:[A-Z]))",
         rf"^{_CERTAIN}[\w-]+(?: [\w-]+)?s (?:need|require|must have) (?:\d+|two|three|an?|at least) \w+",
         rf"^{_CERTAIN}[\w-]+(?: [\w-]+)?s (?:belong|go|live|stay|come) (?:in|under|into|to|before|after|next to|behind|first|last|through|via)\b",
         rf"^(?:no need|you {_NOT} (?:have|need)) to \w+ .*\b(?:every|each|always|at the end|your (?:answers?|replies))\b",
     ),
     "you keep": (
         r"^(?:you|u) (?:keep|always|constantly) \w+ing .{1,40}?[,:;.] ?.{8,}|^keep (?:doing|using|writing) .{1,30}: .{6,}",
+        r"^(?:you|u) (?:keep|always|constantly|still) .{6,120}[.!] (?:please,? )?(?:don['’]?t|stop|no more|quit)\b.{0,15}$",
         r"^.{10,80}\b(?:is|are|uses?)\b.{2,40}, you (?:assumed|used|wrote|said|put|took|got|picked) .{1,20} again[.!]?$",
     ),
     "home": (
         rf"^(?:in|for|on|at) {_OURS}(?!,? (?:{_SEARCHES})\b),? \w+ .{{6,}}",
         rf"\b(?:must|should|has to|have to|always|only|never|are|is|go|goes|gets?) .{{3,80}} (?:in|for|across) {_OURS}[.!]?$",
-        rf"^{_HOW} .{{3,60}} in {_OURS}[.!]?$",
+        rf"^{_HOW} .{{3,60}} in {_OURS}[.!]?$|^{_HOW} {_ANY}.{{0,50}}? (?:in|on|for) {_OURS}[,;] ",
     ),
     "want": (
         r"^i (?:want|need|expect) .{3,80}(?:,| in) (?:in )?all (?:our |my )?\w+s[.!]?$",
@@ -205,6 +260,8 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     "so": (
         rf"^(?:i|we|my|our|the)\b.{{4,80}}?(?:,? so |\. |, )(?:please )?(?:{_NOT}|never)"
         r" (?!worry|do\b|push\b|start\b|commit\b|wait|be\b|touch anything)\w+ .{4,}",
+        r"^(?:i(?:['’]m| am)? (?!(?:on|at|in) (?:a|the|my) (?:call|meeting|bus|plane|phone|lunch|break|rush)\b|done\b|going\b|about\b)|we\b|my\b|our\b)[^,]{4,80},? so"
+        r" (?:please )?(?:always|keep|use|write|give me|assume|avoid|prefer|no|target|make sure) (?!(?:it|that|this|going|in mind|more|\d+)\b)\w+ .{3,}",
         r"^(?:i|we|my|our|the)\b.{4,80}?(?:,? so |\. |, )(?:please )?[\w ]{3,40} (?:have to|need to|must|needs?) \w+",
     ),
 }  # fmt: skip

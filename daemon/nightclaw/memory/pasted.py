@@ -31,8 +31,8 @@ _THINGS = (
 _REPORTED = re.compile(
     rf"(?i)\baccording to\b|\b(?:per|quote from|quoting|excerpt (?:of|from)|from) the {_THINGS}\b"
     rf"|\b{_THINGS} (?:(?:also|that|which|now|here) )?{_SAYS}\b|\b(?:says|writes|claims|insists|argues|mentions"
-    r"|suggests|recommends) (?!hi\b)|\b(?:says|writes)[:,\s]*$|\b(?:he|she|they|it|who|someone|somebody"
-    rf"|people) (?:(?:also|just|then|even) )?{_SAYS}\b|(?:^|\s)(?!(?:i|we|you|already|just|have|never|always"
+    r"|suggests|recommends) (?!hi\b)|\b(?:says|writes)[:,\s]*$|\b(?:(?:he|she|they)(?! reads? \w)|it|who|someone"
+    rf"|somebody|people) (?:(?:also|just|then|even) )?{_SAYS}\b|(?:^|\s)(?!(?:i|we|you|already|just|have|never|always"
     r"|and|to|be|was|is|as|before|get|i['’]ve|we['’]ve)\s)[\w@'’./-]+ (?:(?:also|just|then) )?(?:said"
     r"|told (?:me|us)|wrote|claimed|replied|commented|insisted|argued|announced|asks? (?:me|us)|asked (?:me"
     r"|us))(?![\w-])|\bthe (?:owner|user|maintainers?) (?:has |have )?(?:already )?(?:approved"
@@ -103,7 +103,7 @@ _ASKED_FOR = re.compile(
     r"|preference))\b"
 )
 _HIDDEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
-_END = re.compile(r"[.!?]\s+")
+_END = re.compile(r"(?<!\bProf)(?<!\bMrs)(?<!\b[DM]r)(?<!\bMs)[.!?]\s+")
 _CUT = "\0"
 
 

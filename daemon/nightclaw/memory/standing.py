@@ -11,33 +11,34 @@ from nightclaw.memory import keys
 from nightclaw.memory.lasting import FRAME, ROLES, RULES
 
 _LEAD = re.compile(
-    r"(?i)^(?:(?:please|pls|also|and|so|ok(?:ay)?|hey|hi|oh|well|but|btw|by the way|thanks|thank you|in general"
-    r"|generally(?: speaking)?)(?![\w'’-])[\s,:;.!–—-]*|(?:yes|yeah|yep|right|correct|exactly|cool|great|nice"
-    r"|sure|listen|look|important|reminder|update|one (?:more )?thing|(?:just )?(?:so it['’]s clear"
-    r"|to be clear)|as (?:i|we) (?:already )?(?:said|told you|mentioned)(?: (?:before|already|earlier))?"
-    r"|i (?:already )?(?:told you|said)(?: (?:before|already|that))*)\s*[,:;.!–—-]\s*)+"
+    r"(?i)^(?:(?:please|pls|also|and|so|ok(?:ay)?|hey|hi|oh|well|but|btw|by the way|thanks|thank you"
+    r"|in general|generally(?: speaking)?)(?![\w'’-])[\s,:;.!–—-]*|(?:yes|yeah|yep|right|correct|exactly"
+    r"|cool|great|nice|sure|listen|look|important|reminder|update|one (?:more )?thing"
+    r"|(?:just )?(?:so it['’]s clear|to be clear)|as (?:i|we) (?:already )?(?:said|told you"
+    r"|mentioned)(?: (?:before|already|earlier))?|i (?:already )?(?:told you|said)(?: (?:before|already"
+    r"|that))*)\s*[,:;.!–—-]\s*)+"
 )
 _INFORMS = re.compile(
-    r"(?i)^(?:just )?(?:fyi|heads[- ]up|for your (?:information|notes)|so (?:that )?you know|to let you know"
-    r"|(?:you|u) should know|good to know|for (?:the record|(?:the )?next time|future reference)"
-    r"|psa)\b(?: that\b)?[\s,:;.!–—-]*"
+    r"(?i)^(?:just )?(?:fyi|heads[- ]up|for your (?:information|notes)|so (?:that )?you know"
+    r"|to let you know|(?:you|u) should know|good to know|for (?:the record|(?:the )?next time"
+    r"|future reference)|psa)\b(?: that\b)?[\s,:;.!–—-]*"
 )
 _POLITE = re.compile(
     r"(?i)^(?:and |so |also |ok(?:ay)?,? |hey,? )*(?:could|can|would|will) you (?:please "
-    r"|just )*(?P<said>(?:(?:always|never|from now on|in (?:the )?future|going forward|whenever)\b|(?:remember"
-    r"|note|keep in mind)(?: that\b|:| (?:my|our|the|to always)\b)"
+    r"|just )*(?P<said>(?:(?:always|never|from now on|in (?:the )?future|going forward|whenever)\b"
+    r"|(?:remember|note|keep in mind)(?: that\b|:| (?:my|our|the|to always)\b)"
     r"|stop \w+ing\b).{8,}?)[\s,]*(?:please)?[?.!]*$"
 )
 _ASKS = re.compile(
-    r"(?i)\?\s*$|\b(?:can|could|would|will) you\b|^(?:hm+,? |so |and |but |ok(?:ay)?,? )*(?:can|could|would"
-    r"|will|shall|should|may|do(?! not\b)|does|did|is|are|was|were|am|has|have|what|why|how|where|who|whose"
-    r"|which)\b"
+    r"(?i)\?\s*$|\b(?:can|could|would|will) you\b|^(?:hm+,? |so |and |but |ok(?:ay)?,? )*(?:can|could"
+    r"|would|will|shall|should|may|do(?! not\b)|does|did|is|are|was|were|am|has|have|what|why|how|where"
+    r"|who|whose|which)\b"
 )
 _NOW = re.compile(
-    r"(?i)^(?:now |then |go |just |let['’]?s )*(?:run|fix|write|make|create|open|close|check|look|show|tell"
-    r"|give|find|search|read|explain|summari[sz]e|review|test|build|start|deploy|push|commit|merge|rebase|add"
-    r"|remove|delete|rename|refactor|implement|update|change|set|move|try|help|list|print|do|get|put|send|see"
-    r"|continue|retry|undo|draft|clean|install|bump|replace|turn|thanks?)\b"
+    r"(?i)^(?:now |then |go |just |let['’]?s )*(?:run|fix|write|make|create|open|close|check|look|show"
+    r"|tell|give|find|search|read|explain|summari[sz]e|review|test|build|start|deploy|push|commit|merge"
+    r"|rebase|add|remove|delete|rename|refactor|implement|update|change|set|move|try|help|list|print|do"
+    r"|get|put|send|see|continue|retry|undo|draft|clean|install|bump|replace|turn|thanks?)\b"
 )
 _WONDERS = re.compile(
     r"(?i)\b(?:maybe|perhaps|probably|possibly|not sure|unsure|i wonder|wondering|i (?:think|guess|suppose"
@@ -47,31 +48,32 @@ _WONDERS = re.compile(
     r"|remember|saw|got|had|thought)|i (?:usually|always|never) (?:get|see|have|don['’]t))\b"
 )
 _PASSES = re.compile(
-    r"(?i)\b(?:today|tonight|tomorrow morning|right now|at the moment|for now|just now|not now"
-    r"|not yet|yet|this time|this once|for once|just once|temporar\w+|for the moment|for a (?:sec|second|moment"
-    r"|minute)|in a (?:sec|second|moment|minute|hurry)|back in|(?:on|at|in) lines? \d+"
-    r"|since (?:this )?(?:morning|yesterday|the deploy)|this (?:morning|afternoon|evening|week)|a minute ago"
-    r"|earlier|before lunch|just a (?:quick|small)|brb|starts? now|it['’]s too|is too|just (?:went|got|pinged"
-    r"|failed|came)|(?:is|are|was|were|['’]s|['’]re|keeps?|still|just) (?:\w+ly )?(?<!you['’]re )(?:failing"
-    r"|fails|broken|red|green|up again|crashing|crashes|hanging|passing|stuck|stale|slow|flaky|gone wrong"
-    r"|in use|wrong|missing|empty|fine|ok(?:ay)?|good|great|merged|reached|unreachable|taken|over|(?:down|done"
-    r"|running|ready|open|deployed|unused)(?! (?:on|at|in|by|with|every|from|under|via|for|when)\b))\b)"
+    r"(?i)\b(?:today|tonight|tomorrow morning|right now|at the moment|for now|just now|not now(?! (?:and"
+    r"|or)\b)|not yet|yet|this time|this once|for once|just once|temporar\w+|for the moment|for a (?:sec"
+    r"|second|moment|minute)|in a (?:sec|second|moment|minute|hurry)|back in|(?:on|at|in) lines? \d+"
+    r"|since (?:this )?(?:morning|yesterday|the deploy)|this (?:morning|afternoon|evening|week)"
+    r"|a minute ago|earlier|before lunch|just a (?:quick|small)|brb|starts? now|it['’]s too|is too"
+    r"|just (?:went|got|pinged|failed|came)|(?:is|are|was|were|['’]s|['’]re|keeps?|still"
+    r"|just) (?:\w+ly )?(?<!you['’]re )(?:failing|fails|broken|red|green|up again|crashing|crashes|hanging"
+    r"|passing|stuck|stale|slow|flaky|gone wrong|in use|wrong|missing|empty|fine|ok(?:ay)?|good|great"
+    r"|merged|reached|unreachable|taken|over|(?:down|done|running|ready|open|deployed|unused)(?! (?:on|at"
+    r"|in|by|with|every|from|under|via|for|when)\b))\b)"
 )
 _SCOPE = re.compile(
-    r"(?i)\bthe one who\b|\b(?:as of|starting|from) this (?:month|year|quarter|sprint)\b|\b(?:in|for|of|at|to"
-    r"|on|across|throughout|within|with) (?:this|that|our|my|the whole|all|all our|all my|any|every"
-    r"|each) (?:repo(?:sitory)?|repos(?:itories)?|projects?|code ?base|code|team|company|org(?:ani[sz]ation)?"
-    r"|workspace|monorepo|apps?|products?|place|house|machine|office|shop|docs|tests|tools|services|branches"
-    r"|tickets|commits|releases|configs?|apis?)\b"
+    r"(?i)\bthe one who\b|\b(?:as of|starting|from) this (?:month|year|quarter|sprint)\b|\b(?:in|for|of|at"
+    r"|to|on|across|throughout|within|with) (?:this|that|our|my|the whole|all|all our|all my|any|every"
+    r"|each) (?:repo(?:sitory)?|repos(?:itories)?|projects?|code ?base|code|team|company"
+    r"|org(?:ani[sz]ation)?|workspace|monorepo|apps?|products?|place|house|machine|laptop|office|shop|docs"
+    r"|tests|tools|services|branches|tickets|commits|releases|configs?|apis?)\b"
 )
 _POINTS = re.compile(
-    r"(?i)\b(?:this|these|those|them|him|it|here['’]s|(?:that|this|which)(?= (?:one|file|test|branch|commit"
-    r"|line|change|bug|error|function|thing|way|is|was|again|then|first|too|part)\b)|that(?=[\s.!]*$)|that['’]s"
-    r"|there(?=[\s.!]*$)|the (?:first|second|third|last|next|other|same|previous|latter|former|above|following"
-    r"|current|old|right|left|wrong|rest|new (?:one|version|file|test|branch)|(?:\w+ )?one(?! who))\b"
-    r"|your (?:first|second|last|next|other|previous|latest|new|proposal|suggestion|change|fix|patch|idea|plan)"
-    r"|like (?:this|that)|how (?:fast|quick|that|it)|when (?:that|this|it)|(?:pr|mr|issue|ticket"
-    r"|commit) #?\d+)\b"
+    r"(?i)\b(?:this|these|those|them|him|it(?!/)|here['’]s|(?:that|this|which)(?= (?:one|file|test|branch"
+    r"|commit|line|change|bug|error|function|thing|way|is|was|again|then|first|too|part)\b)"
+    r"|that(?=[\s.!]*$)|that['’]s|there(?=[\s.!]*$)|the (?:first|second|third|last|next|other|same"
+    r"|previous|latter|former|above|following|current|old|right|left|wrong|rest|new (?:one|version|file"
+    r"|test|branch)|(?:\w+ )?one(?! who))\b|your (?:first|second|last|next|other|previous|latest|new"
+    r"|proposal|suggestion|change|fix|patch|idea|plan)|like (?:this|that)|how (?:fast|quick|that|it)"
+    r"|when (?:that|this|it)|(?:pr|mr|issue|ticket|commit) #?\d+)\b"
 )
 _WHOLE = re.compile(r"(?i)\b(?:it|this|that)['’]?s? (?:is )?(?:important to me that|how i like it|my|our)\b")
 _SHELL = re.compile(
@@ -92,32 +94,50 @@ _NAMED_BY = frozenset(
     {"owner", "name", "branch", "contact", "lead", "manager", "maintainer", "deadline", "place", "address"}
 )
 _THING = (
-    r"(?:the|a|an|my|your) (?:[\w-]+ )?(?:function|method|class|variable|file|test|line|row|column|field|button"
-    r"|loop|bug|error|issue|pr|branch|commit|diff|value|result|output|answer|response|parameter|argument|key"
-    r"|string|query|script|regex|download|meeting is)\b"
+    r"(?:the|a|an|my|your) (?:[\w-]+ )?(?:function|method|class|variable|file|test|line|row|column|field"
+    r"|button|loop|bug|error|issue|pr|branch|commit|diff|value|result|output|answer|response|parameter"
+    r"|argument|key|string|query|script|regex|download|meeting is)\b"
 )
 _ORDERS = (
-    r"(?:set|bump|use|put|move|change|rename|run|open|print|add|make|fix|check|show|find|search|grep|assert"
-    r"|deploy|start|stop|kill|point|raise|lower|increase|decrease|try|test|write|create|delete|remove|commit"
-    r"|push|merge|let|please|see|call|replace|switch|turn|bind|expect)"
+    r"(?:set|bump|use|put|move|change|rename|run|open|print|add|make|fix|check|show|find|search|grep"
+    r"|assert|deploy|start|stop|kill|point|raise|lower|increase|decrease|try|test|write|create|delete"
+    r"|remove|commit|push|merge|let|please|see|call|replace|switch|turn|bind|expect|cancel|convert)"
 )
 _STATED = re.compile(
-    rf"(?i)^(?!(?:{_ORDERS}|his|her|their|its|port|line|it|there|this|that|he|she|they|you|i (?:need|want|have"
-    rf"|get|am)|happy|in line|on line)\b|{_THING})(?:(?:the|our|my|we|i|all|every|each)\b|[\w.@/-]+ )"
+    rf"(?i)^(?!(?:{_ORDERS}|not|his|her|their|its|port|line|it|there|this|that|he|she|they|you|i (?:need"
+    rf"|want|have|get|am)|happy|in line|on line)\b|{_THING})(?:(?:the|our|my|we|i|all|every|each)\b"
+    rf"|[\w.@/-]+ )"
 )
 _SHOULD = re.compile(
-    r"(?i)\b(?:should|would|could|took|takes|needs? to|expected|returns?|prints?|shows?|fails?|failed|tried|behind)\b"
+    r"(?i)\b(?:should|would|could|took|takes|needs? to|expected|returns?|prints?|shows?|fails?|failed"
+    r"|tried|behind)\b"
 )
 _KEPT_AT = re.compile(
-    r"(?i)^(?:the |our |my |all )?[\w -]{2,40} (?:is|are) \w+(?:ed|pt|t|en) (?:for|at|after|within|to|by|under"
-    r"|every) \S*\d"
+    r"(?i)^(?:the |our |my |all )?[\w -]{2,40} (?:is|are) \w+(?:ed|pt|t|en) (?:for|at|after|within|to|by"
+    r"|under|every) \S*\d"
 )
 _LATE = re.compile(
-    r"(?i)[\s,;.–—-]+(?:and )?(?:please )?(?:(?:remember|note|save|keep|memori[sz]e) (?:it|that"
-    r"|this)(?: (?:in mind|please|well))?|keep (?:it|that|this) in mind|bear (?:it|that|this) in mind"
-    r"|don['’]?t forget(?: (?:it|that|this))?|for (?:next time|the future|future reference)|fyi"
-    r"|just so you know)(?: (?:when|if|before) (?:you|we)\b[^.!?]{2,60})?[\s.!]*$"
+    r"(?i)[\s,;.–—-]+(?:and )?(?:please )?(?:(?:remember|note|save|keep|memori[sz]e|write|jot) (?:it|that"
+    r"|this)(?: (?:down|in mind|please|well|date|rule|name|number))?|put (?:it|that"
+    r"|this) in(?:to)? (?:your|my) (?:notes|memory)|(?:stick|keep|adhere) to (?:it|that|this)|keep (?:it"
+    r"|that|this) in mind|bear (?:it|that|this) in mind|don['’]?t forget(?: (?:it|that|this))?"
+    r"|for (?:next time|the future|future reference)|fyi|just so you know)(?: (?:when|if|before) (?:you"
+    r"|we)\b[^.!?]{2,60})?[\s.!]*$"
 )
+_DECIDED = re.compile(
+    r"(?i)^(?:(?:we|the (?:team|board|group|lab)|i)(?:['’]ve| have| has)? (?:\w+ ){0,2}?)?(?:decided|agreed|settled|chosen?"
+    r"|picked|standardi[sz]ed|switched|decision)\b"
+)
+_AT_A_TIME = re.compile(
+    r"(?i) (?:(?:from |of )?(?:today|yesterday)|(?:this|last) (?:morning|afternoon|week)|(?:in|at) (?:the "
+    r"|our )?(?:stand-?up|meeting|retro|sync|planning))\b"
+)
+_MOMENT = re.compile(  # news and measures, unless they are asked to be kept
+    r"(?i)\bnever ?mind\b|\bi['’]ll\b|\bin my (?:downloads?|inbox|mail(?:box)?|pocket|bag|history"
+    r"|drafts?)\b|\b(?:is|are) (?:at|down to|up to) \d+ ?(?:%|percent)|^(?:the|my|your) (?:error|bug"
+    r"|problem|issue|crash|failure|typo|cause|mistake)\b"
+)
+_IF_UNSURE = re.compile(r"(?i)^(?:if|when) (?:you(?:['’]re| are) )?(?:ever )?(?:unsure|not sure|in doubt)\b")
 
 
 def bare(sentence: str) -> str:
@@ -141,6 +161,11 @@ def is_passing(sentence: str) -> bool:
     return bool(_ASKS.search(sentence) or _WONDERS.search(sentence) or _PASSES.search(sentence))
 
 
+def is_news(sentence: str) -> bool:
+    """True for what is found out or measured now."""
+    return _MOMENT.search(sentence) is not None
+
+
 def is_command(sentence: str) -> bool:
     """True for a line of a shell or a program."""
     return _SHELL.search(sentence) is not None
@@ -154,7 +179,9 @@ def is_statement(sentence: str) -> bool:
 def points_away(sentence: str) -> bool:
     """True when the main clause needs what lies before the speaker to be understood."""
     main = re.split(
-        r"[,;:](?=\s)|\.\s|\s[–—-]\s|\b(?:because|since|so)\b", _SCOPE.sub("", sentence), maxsplit=1
+        r"[,;:](?=\s)|\.\s|\s[–—-]\s|\b(?:because|since|so|and (?=(?:it|he|she|they)\b))\b",
+        _SCOPE.sub("", sentence),
+        maxsplit=1,
     )[0]
     return _POINTS.search(_WHOLE.sub("", main)) is not None
 
@@ -176,7 +203,10 @@ def informed(sentence: str) -> str | None:
 
 def rule_of(sentence: str) -> str | None:
     """The name of the rule by which a sentence holds beyond this moment; None when none does. Without its opening."""
-    if not 8 <= len(sentence) <= 600 or is_passing(sentence) or is_command(sentence):
+    if _DECIDED.match(sentence):  # that it was today is no part of what was decided
+        sentence = _AT_A_TIME.sub("", sentence)
+    said = _IF_UNSURE.sub("", sentence)
+    if not 8 <= len(sentence) <= 600 or is_news(sentence) or is_passing(said) or is_command(sentence):
         return None
     bodies = list(dict.fromkeys((sentence, FRAME.sub("", sentence))))
     if RULES[0][1].search(sentence):

@@ -27,9 +27,9 @@ def sayings(said: Observation) -> Iterator[tuple[str, str]]:
     learned = [text for text in heard if refusal(text, said.trust) in (None, TOO_LITTLE)]
     for text in learned:
         yield text, kinds.kind_of(text, "")
-    for sentence in keys.sentences(pasted.own_part(said.text)):
+    for sentence in corrections.sentences(pasted.own_part(said.text)):
         kept = _kept(sentence, said)
-        if kept is not None and not any(standing.bare(kept).casefold() in one.casefold() for one in learned):
+        if kept is not None and not any(_says_same(kept, one) for one in learned):
             yield kept, kinds.kind_of(kept, "")
 
 
@@ -60,6 +60,7 @@ def _is_own_statement(text: str) -> bool:
         or standing.is_request(text)
         or standing.is_passing(text)
         or standing.is_command(text)
+        or standing.is_news(text)
     ):
         return False
     if likeness.depends_on_context(text) or standing.points_away(text) or not standing.is_statement(text):
@@ -67,6 +68,12 @@ def _is_own_statement(text: str) -> bool:
     own = pasted.unquoted(text)
     is_whole = own == text or keys.fact_of(own) is not None
     return is_whole and pasted.PASSAGE not in text and not pasted.is_reported(text)
+
+
+def _says_same(sentence: str, learned: str) -> bool:
+    """True when one is the other with its opening ("for the record: …") or its end ("…, note that")."""
+    one, other = standing.bare(sentence).casefold().rstrip(". "), learned.casefold().rstrip(". ")
+    return one in other or other in one
 
 
 def _capital(text: str) -> str:
