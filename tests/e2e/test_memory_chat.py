@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.conftest import Hatch
 from tests.e2e.daemon import Answer, Daemon, Json, until
 from tests.e2e.homes import standard
+from tests.e2e.project import agent_config
 from tests.fakes.model_server import Gate, ModelServer, Silence, say
 
 KEY = {"MODEL_KEY": "test-key"}
@@ -49,6 +50,25 @@ def test_what_others_say_in_it_is_not(daemon: Daemon) -> None:
     ):
         assert tell(daemon, text) == [], text
     assert tell(daemon, "remember that the key is ghp_" + "a1B2c3D4e5" * 4) == []
+
+
+def test_a_correction_changes_the_next_conversation_and_why_names_it(hatch: Hatch) -> None:
+    with ModelServer() as server:
+        server.policy(lambda asked: say("Noted."))
+        daemon = hatch(agent_config(server), KEY).start()
+        for words in ("The staging database listens on port 5432.", "No, the staging db moved to port 5433"):
+            assert daemon.clawctl("chat", words, "--session", "new").code == 0
+        [memory] = active(daemon).values()
+        asked = daemon.clawctl("chat", "which port does the staging database use?", "--session", "new")
+        assert asked.code == 0
+        shown = server.calls[-1].asked.shown
+        assert "The staging db moved to port 5433" in shown and "5432" not in shown
+        task = daemon.items("/v1/tasks")[0]["id"]
+        assert f"Memory {memory['id']} came up" in daemon.clawctl("why", task).out
+        assert [m["id"] for m in daemon.get(f"/v1/why/{task}")["memories"]] == [memory["id"]]
+        before = daemon.items("/v1/memories")
+        assert daemon.clawctl("dream", "--now").code == 0
+        assert daemon.items("/v1/memories") == before
 
 
 def test_the_longest_message_costs_no_time(daemon: Daemon) -> None:

@@ -5,6 +5,9 @@ The closing mark carries a digest of the text, and no text can hold its own dige
 
 import hashlib
 
+FROM_MEMORY = "From your memory; it may be out of date, so check it before you act on it:"
+"""The line above rows of memory in a prompt."""
+
 
 def quoted(text: str, source: str, limit: int) -> str:
     """`text` between marks that name where it came from; at most `limit` characters of it."""

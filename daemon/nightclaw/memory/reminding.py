@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from nightclaw.core.plain import one_line
-from nightclaw.core.quoting import quoted
+from nightclaw.core.quoting import FROM_MEMORY, quoted
 from nightclaw.core.trust import Label, Trust, join
 from nightclaw.memory.recall import Recalled, Scope, recall
 from nightclaw.store import memories, observations
@@ -18,7 +18,6 @@ MEMORIES, SAID = 5, 2
 LOOKED_AT = 24
 _ROW = 300
 _ALL = 2_400
-OPENING = "From your memory; it may be out of date, so check it before you act on it:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,9 @@ def remind(conn: Connection, text: str, session: str, repo: str | None, private:
         return Reminder()
     lines = "\n".join(_line(r) for r in kept)
     label = join(Label(r.trust, r.private, frozenset({r.repo} if r.repo else ())) for r in kept)
-    return Reminder(f"{OPENING}\n{quoted(lines, 'memory', _ALL)}", label, tuple(r.id for r in kept if r.id))
+    return Reminder(
+        f"{FROM_MEMORY}\n{quoted(lines, 'memory', _ALL)}", label, tuple(r.id for r in kept if r.id)
+    )
 
 
 def _is_doubted(conn: Connection, memory_id: str) -> bool:
@@ -49,9 +50,12 @@ def _is_doubted(conn: Connection, memory_id: str) -> bool:
 
 
 def _said_elsewhere(conn: Connection, rows: list[Recalled], session: str) -> list[Recalled]:
-    """Words of other sessions: those of this one are in its transcript."""
-    here = {o.cursor for o in observations.get(conn, [r.cursor for r in rows]) if o.session == session}
-    return [r for r in rows if r.cursor not in here]
+    """The owner's words of other sessions of which nothing was made: a memory tells its own, and if it still holds."""
+    cursors = [r.cursor for r in rows]
+    claimed = observations.claims(conn, cursors).keys()
+    there = [o for o in observations.get(conn, cursors) if o.session != session and o.role == "owner"]
+    mine = {o.cursor for o in there} - claimed
+    return [r for r in rows if r.cursor in mine]
 
 
 def _line(row: Recalled) -> str:

@@ -365,6 +365,7 @@ class Why(TypedDict):
     approvals: list[Approval]
     effects: list[Sent]
     notifications: list[Notification]
+    memories: list[Memory]
     cost: Usage
 
 

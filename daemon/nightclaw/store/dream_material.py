@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from nightclaw.core.states import MemoryState
-from nightclaw.store import events, forgotten, memories, observations
+from nightclaw.store import events, memories, observations
 from nightclaw.store.memories import Memory
 from nightclaw.store.observations import Observation
 
@@ -20,13 +20,13 @@ _PAST = 5000  # rows of one look at what is related
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is new after a cursor. until: the cursor up to which it was read. claimed: observations that a memory
-    rests on already."""
+    """What is new after a cursor. until: the cursor up to which it was read. claimed: observations that
+    memories rest on already, with the texts of those."""
 
     until: int
     memories: list[Memory]
     observations: list[Observation]
-    claimed: frozenset[int]
+    claimed: dict[int, list[str]]
 
 
 def new_since(conn: Connection, after: int, enough: int) -> int:
@@ -54,15 +54,7 @@ GROUP BY s.memory_id ORDER BY c LIMIT ?"""
         until = int(rows[-1][1])
         said = [o for o in said if o.cursor <= until]
     found = by_ids(conn, [str(r[0]) for r in rows])
-    claimed = frozenset(
-        int(r[0])
-        for part in parts([o.cursor for o in said])
-        for r in conn.exec_driver_sql(
-            f"SELECT cursor FROM memory_source WHERE cursor IN ({marks(part)})", tuple(part)
-        )
-    )
-    gone = {c for part in parts(sorted(claimed)) for c in forgotten.sources_of(conn, part)}
-    said = [o for o in said if o.cursor not in gone]
+    claimed = observations.claims(conn, [o.cursor for o in said])
     fresh = [m for m in found if m.made_by != "dream" and m.state in memories.LIVE]
     return Material(until, fresh, said, claimed)
 

@@ -6,6 +6,7 @@ and after it in the same session, so that a question finds the turn before the a
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row
@@ -20,6 +21,7 @@ ROLES = frozenset({"owner", "assistant", "world"})
 KINDS = frozenset({"turn", "explicit", "correction", "signal"})
 LONGEST = 20_000
 _REPO = re.compile(r"[\w.-]+/[\w.-]+(?=$|[#@:])")
+_IN_ONE = 300  # values of one IN list
 _BESIDE = 4_000
 """Characters of a neighbour that are indexed with a row."""
 
@@ -128,6 +130,18 @@ def get(conn: Connection, cursors: list[int]) -> list[Observation]:
     marks = ",".join("?" * len(cursors))
     query = f"SELECT {_COLUMNS} FROM observation WHERE cursor IN ({marks}) ORDER BY cursor"
     return [_observation(r) for r in conn.exec_driver_sql(query, tuple(cursors))] if cursors else []
+
+
+def claims(conn: Connection, cursors: Sequence[int]) -> dict[int, list[str]]:
+    """Of observations that memories rest on, in any state: the texts of those memories."""
+    found: dict[int, list[str]] = {}
+    for i in range(0, len(cursors), _IN_ONE):
+        part = tuple(cursors[i : i + _IN_ONE])
+        query = f"""SELECT s.cursor, m.text FROM memory_source s JOIN memory m ON m.id = s.memory_id
+WHERE s.cursor IN ({",".join("?" * len(part))}) ORDER BY m.n"""
+        for cursor, text in conn.exec_driver_sql(query, part):
+            found.setdefault(int(cursor), []).append(str(text))
+    return found
 
 
 def was_said(conn: Connection, session_id: str, role: str, text: str, at: int | None) -> bool:

@@ -13,6 +13,8 @@ from nightclaw.core.types import JSON, JSONObject
 from nightclaw.store import events, tasks
 from nightclaw.store.schema import run, step, task, tool_call
 
+_LOOKED_AT = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -150,6 +152,20 @@ def transcript(conn: Connection, session_id: str, limit: int, after_at: int = 0)
     return [
         StepRow(r.id, r.task_id, _unpack(r.input), _unpack(r.response), r.created_at) for r in reversed(rows)
     ]
+
+
+def texts_shown(conn: Connection, task_id: str, opening: str) -> list[str]:
+    """The texts a task's model was shown that begin with `opening`, oldest first; of its last `_LOOKED_AT` steps."""
+    newest = (
+        select(step.c.input)
+        .where(step.c.task_id == task_id)
+        .order_by(step.c.created_at.desc(), step.c.n.desc())
+    )
+    blobs = conn.execute(newest.limit(_LOOKED_AT)).scalars().all()
+    texts = (
+        str(b.get("text", "")) for blob in reversed(blobs) for b in _unpack(blob) if b.get("type") == "text"
+    )
+    return [text for text in texts if text.startswith(opening)]
 
 
 def last_text(conn: Connection, task_id: str) -> str:

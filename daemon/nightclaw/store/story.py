@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import RowMapping
 
 from nightclaw.core.types import Verdict
+from nightclaw.store.memories import LIVE, Memory
 from nightclaw.store.shapes import decoded, figures, plain
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _presence(state: str) -> str:
 def _model_of(usage: Mapping[str, object]) -> str:
     tokens = sum(v for k, v in usage.items() if k.endswith("_tokens") and isinstance(v, int))
     if not tokens and not usage.get("model_calls"):
-        return "No model was asked and it cost nothing."
+        return "No model was asked to judge it; that cost nothing."
     model = usage.get("model")
     return f"{plain(str(model)) if model else 'A model'} was asked: {_figures(usage)}."
 
@@ -195,6 +196,8 @@ def _task(teller: Teller, trail: "Trail", t: RowMapping) -> Iterator[str]:
             f"Run {r['attempt']} with {r['model']}{teller.then(r['started_at'])}: {r['state']}{reason}, "
             f"{steps} step{'' if steps == 1 else 's'}."
         )
+    for m in trail.memories[:5]:
+        yield _reminded(teller, m)
     for r in trail.approvals:
         yield _approval(teller, r)
     if state == "proposed":
@@ -211,6 +214,11 @@ def _task(teller: Teller, trail: "Trail", t: RowMapping) -> Iterator[str]:
         cost = f" It used {_figures(usage)}." if usage.get("input_tokens") else ""
         result = f": {_quoted(t['result'])}" if t["result"] else "."
         yield f"The task is {state}{checked}{teller.then(t['finished_at'])}{result}{cost}"
+
+
+def _reminded(teller: Teller, m: Memory) -> str:
+    later = "" if m.state in LIVE else f"; it is {m.state} now"
+    return f"Memory {m.id} came up, seen{teller.then(m.observed_at)}{later}: {_quoted(m.text)}"
 
 
 def _flag(value: object) -> bool | None:

@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Table, desc, func,
 from nightclaw.core.errors import NotFound
 from nightclaw.core.ids import kind_of
 from nightclaw.protocol.messages import iso_or_none
-from nightclaw.store import lists, settings, shapes, story, tallies, why_memory
+from nightclaw.store import lists, memory_lists, settings, shapes, story, tallies, why_memory
+from nightclaw.store.memories import Memory
 from nightclaw.store.schema import (
     approval,
     decision,
@@ -47,6 +48,8 @@ class Trail:
     steps: Mapping[str, int] = field(default_factory=dict)
     approvals: list[RowMapping] = field(default_factory=list)
     effects: list[RowMapping] = field(default_factory=list)
+    memories: list[Memory] = field(default_factory=list[Memory])
+    """what its model was reminded of"""
     notifications: list[RowMapping] = field(default_factory=list)
     family: list[RowMapping] = field(default_factory=list)
     """tasks of a session, or the last signals of a schedule, newest first"""
@@ -86,6 +89,7 @@ def _rows(t: Trail) -> dict[str, object]:
         "runs": [shapes.run(r, t.steps.get(r["id"], 0)) for r in t.runs],
         "approvals": [shapes.approval(r) for r in t.approvals],
         "effects": [shapes.sent(r) for r in t.effects],
+        "memories": [memory_lists.shape(m) for m in t.memories],
         "notifications": [shapes.notification(r) for r in t.notifications],
         "cost": tallies.add_up(tallies.usage_of(p) for p in parts),
     }
@@ -266,6 +270,7 @@ def _add_task(conn: Connection, trail: Trail, found: RowMapping) -> None:
     trail.approvals = list(conn.execute(asked.order_by(approval.c.id).limit(MOST)).mappings())
     done = select(effect).where(effect.c.created_at >= found["created_at"], effect.c.task_id == found["id"])
     trail.effects = list(conn.execute(done.order_by(effect.c.created_at).limit(MOST)).mappings())
+    trail.memories = why_memory.reminded_of(conn, str(found["id"]))[:MOST]
 
 
 def _add_notes(conn: Connection, trail: Trail) -> None:

@@ -1,19 +1,22 @@
 """Why something is remembered, and what a dream did: told from rows, in sentences, with the rows beside them."""
 
+import re
 from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
 from nightclaw.core.errors import NotFound
+from nightclaw.core.quoting import FROM_MEMORY
 from nightclaw.core.states import MemoryState
 from nightclaw.core.types import JSON
 from nightclaw.protocol.messages import parse_iso
-from nightclaw.store import dreams, memories, memory_lists, observations, tallies, topics
+from nightclaw.store import dreams, memories, memory_lists, observations, runs, tallies, topics
 from nightclaw.store.memories import Memory
 from nightclaw.store.shapes import plain
 from nightclaw.store.story import Teller, trusted
 
 NEWEST = 30
+_ID = re.compile(r"\bmem_[0-9A-Z]{26}\b")
 _QUOTED, _SAID = 300, 3
 _MADE = {
     "owner": "You had it remembered",
@@ -43,6 +46,13 @@ def why_memory(conn: Connection, memory_id: str, teller: Teller) -> dict[str, ob
     return _answer(memory_id, "memory", told, "memory", memory_lists.shape(row))
 
 
+def reminded_of(conn: Connection, task_id: str) -> list[Memory]:
+    """The memories that came up beside the owner's words in a task, in the order they came up."""
+    shown = "\n".join(runs.texts_shown(conn, task_id, FROM_MEMORY))
+    found = (memories.get(conn, i) for i in dict.fromkeys(_ID.findall(shown)))
+    return [m for m in found if m is not None]
+
+
 def why_dream(conn: Connection, dream_id: str, teller: Teller) -> dict[str, object]:
     """The story of a dream: when, what it read, what it changed. Raises NotFound."""
     found = dreams.get(conn, dream_id)
@@ -52,7 +62,9 @@ def why_dream(conn: Connection, dream_id: str, teller: Teller) -> dict[str, obje
 
 
 def _answer(row_id: str, kind: str, told: list[str], noun: str, row: object) -> dict[str, object]:
-    lists: dict[str, object] = {k: [] for k in ("signals", "runs", "approvals", "effects", "notifications")}
+    lists: dict[str, object] = {
+        k: [] for k in ("signals", "runs", "approvals", "effects", "notifications", "memories")
+    }
     cost = tallies.add_up([])
     return {
         "id": row_id,

@@ -86,7 +86,7 @@ async def test_a_recorded_signal_names_the_rule_the_cost_and_why_nothing_followe
             "“default.labels” judged it (only record was possible); the verdict is record: a stranger's label"
             in said
         )
-        assert "No model was asked and it cost nothing." in said
+        assert "No model was asked to judge it; that cost nothing." in said
         assert "Nothing followed but a line in the log" in said
     full = await store.read(why, dec, now=START, tz=UTC)
     assert full["kind"] == "decision" and isinstance(full["decision"], dict)

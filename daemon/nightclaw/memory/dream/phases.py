@@ -8,18 +8,20 @@ from pathlib import Path
 
 from nightclaw.core.ports import Clock
 from nightclaw.core.types import JSON
-from nightclaw.memory import kinds
+from nightclaw.memory import dates, kinds
+from nightclaw.memory.alignment import Relation, relation
 from nightclaw.memory.dream import offline, prune, verify
 from nightclaw.memory.dream.asking import Asked, Asking
 from nightclaw.memory.dream.drafting import diff_of, plan_of
 from nightclaw.memory.dream.gather import own_words, sayings
 from nightclaw.memory.dream.orient import Rules
 from nightclaw.memory.dream.pieces import Piece, Table, sketches
+from nightclaw.memory.gist import gist
 from nightclaw.store import dream_material, dreams, neighbours, observations
 from nightclaw.store.db import Store
 from nightclaw.store.dream_changes import Plan
 from nightclaw.store.dream_material import Material
-from nightclaw.store.memories import LIVE
+from nightclaw.store.memories import LIVE, text_hash
 
 READ = 1_000
 """New observations, and as many memories, one dream reads at most."""
@@ -116,7 +118,8 @@ class Phases:
             return  # what it corrects was made a memory where it was said
         heard = list(sayings(said))
         for text, kind in heard:
-            night.table.say(text, kind, kinds.topic_for(kind), said)
+            if not _is_told(night, text, said):
+                night.table.say(text, kind, kinds.topic_for(kind), said)
         text = own_words(said) if said.role in ("owner", "assistant") and not heard and not is_claimed else ""
         if len(text) > 20:
             aside = Table(night.table.tz, night.table.now)
@@ -184,6 +187,18 @@ class Phases:
             if checked is not None and not (p.row and checked.by is None and p.row.doubted_at is not None):
                 out[p.id] = checked.by
         return out
+
+
+def _is_told(night: Night, text: str, said: observations.Observation) -> bool:
+    """A memory was made of it when it was said, whatever became of that since."""
+    dated = dates.absolute(text, said.at, night.table.tz)
+    wordings = {text_hash(text), text_hash(dated)}
+    new = gist(dated)
+    for held in night.material.claimed.get(said.cursor, ()):
+        old = gist(held)
+        if text_hash(held) in wordings or (new and old and relation(old, new) is Relation.SAME):
+            return True
+    return False
 
 
 def _evidence(pieces: list[Piece]) -> dict[str, set[int]]:
