@@ -23,12 +23,12 @@ _KEEP = re.compile(
 )
 _TO_DO = re.compile(r"(?i)^(?:to|me to|when|how|why|what|if you|whether|about|the (?:time|day) when)\b")
 _FROM_NOW = re.compile(
-    r"(?i)^(?:please |and |ok(?:ay)?,? |so )*(?:from (?:now|here|today)(?: on(?:wards)?)?(?! (?:to|until"
-    r"|till)\b)|going forward|in (?:the )?future|henceforth|as a rule|by default|(?P<as_of>(?:starting"
-    r"|as of|beginning) (?:now|today)))\b[,:]?\s+(?P<said>(?!we (?:could|should|might|may|can)\b"
-    r"|\w+s (?:of|will|is|are|it|this)\b).+)$|^(?P<same>(?!there\b|i['’]ll\b|i will\b"
-    r"|(?:\w+ ){1,3}will\b).+?),?\s+(?:from now on|from here on|going forward|in (?:the )?future"
-    r"|by default)[.!]?$"
+    r"(?i)^(?:please |and |ok(?:ay)?,? |so )*(?:from (?:now|here|today)(?: on(?:wards)?)?+(?! (?:to|until|till)\b)"
+    r"|going forward|in (?:the )?future(?! \w+s (?:of|will|is|are|it|this)\b)|henceforth|as a rule|by default"
+    r"|(?P<as_of>(?:starting|as of|beginning) (?:now|today)))\b[,:]?\s+"
+    r"(?P<said>(?!we (?:could|should|might|may|can)\b).+)$"
+    r"|^(?P<same>(?!there\b|i['’]ll\b|i will\b|(?:\w+ ){1,3}will\b).+?),?\s+"
+    r"(?:from now on|from here on|going forward|in (?:the )?future|by default)[.!]?$"
 )
 _WRONG = re.compile(
     r"(?i)^(?:no(?: no)?(?=\s*[,.:;!—–]|\s+(?:i|we|it|the|that|use|you|our|my|he|she|they|do|don['’]?t|its"

@@ -135,14 +135,12 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"^(?:whenever|every time|each time|any ?time) (?:(?:you|we)\b.{{8,}}|[^,]{{3,80}}, {_TELLS}.{{6,}})",
         r"^(?:for )?next time,? (?!i\b|we\b).{8,}",
         rf"^when (?:you|i|we) (?!(?:{PAST}|have|are|can|get|finish)\b)\w+ {_ANY}.{{0,60}}?, {_TELLS}.{{6,}}",
-        r"^when (?:in doubt|unsure)\b.{6,}",
         rf"\b(?:every|each|any) (?:new )?(?:[\w-]+ )?{_EVENTS} (?:you|we|i) (?!{PAST})\w+",
         rf"^(?:before|after|with|on) (?:an? (?:[\w-]+ )?{_EVENTS},? (?:always|never|first|please)"
         rf"|(?:every|each|any) [\w -]{{3,40}}?,? (?:always |never |please )?(?:{_DUTIES}|{_JOBS}|{_CHORE}|{_NOT}))\b(?! (?:it|this|that)\b)",
         r"^before you \w+ (?:anything|any|an?)\b[^,]{0,50}, (?!i\b|we\b)\w+ .{4,}",
         rf"^when an? [\w -]{{2,40}}, {_TELLS}.{{6,}}",
         r"^if [^,]{3,50}\b(?:more|longer|less|fewer|bigger|larger|older|over|costs)\b[^,]{2,30}, \w+ .{4,}",
-        r"^(?:when|if) [^,]{4,60}, .{3,60}\b(?:first,? (?:before|instead)|instead of \w+ing)\b",
         r"^(?:if|when) (?:you(?:['’]re| are) )?(?:ever )?(?:unsure|in doubt|stuck|blocked|not sure)\b[^,]{0,50}, .{6,}",
         rf"^(?!.*(?:\bi\b|\bin [\w/]+\.\w+$)).{{6,}} (?:before|after|with|for|in|on) (?:every|each) (?:[\w-]+ )?{_EVENTS}\b",
     ),
@@ -203,7 +201,6 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"^(?:use|prefer|choose|favou?r) (?!(?:the|an?|port|version|option|number)\b|\d)[^,]{1,60}?"
         r"(?:,? not |,? instead of | over |,? rather than )\S",
         rf"^(?:instead of|rather than) (?!\w+ing\b){_ANY}(?: [\w-]+)?,? (?:use|take|write|choose|prefer|pick|post|send|log) (?!\d){_ANY}",
-        rf"^(?:instead of|rather than) (?!(?:the|a|an)\b)[^,]{{2,40}}?,? \w+ .{{3,60}}\b(?:for|in|on|with) {_EACH}",
         r"^keep [^,]{3,50}, not |^(?:prefer|favou?r) (?!the\b|an?\b)\w+",
     ),
     "how": (

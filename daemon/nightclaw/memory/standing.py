@@ -125,8 +125,8 @@ _LATE = re.compile(
     r"|we)\b[^.!?]{2,60})?[\s.!]*$"
 )
 _DECIDED = re.compile(
-    r"(?i)^(?:(?:we|the (?:team|board|group|lab)|i)(?:['’]ve| have| has)? (?:\w+ ){0,2}?)?(?:decided|agreed|settled|chosen?"
-    r"|picked|standardi[sz]ed|switched|decision)\b"
+    r"(?i)^(?:(?:we|the (?:team|board|group|lab)|i)(?:['’]ve| have| has)? (?:\w+ ){0,2}?)?(?:decided"
+    r"|agreed|settled|chosen?|picked|standardi[sz]ed|switched|decision)\b"
 )
 _AT_A_TIME = re.compile(
     r"(?i) (?:(?:from |of )?(?:today|yesterday)|(?:this|last) (?:morning|afternoon|week)|(?:in|at) (?:the "

@@ -15,6 +15,7 @@ from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Label, Trust
 from nightclaw.memory import capture, offer
 from nightclaw.memory.corrections import learned_of
+from nightclaw.memory.dream import gather
 from nightclaw.memory.offer import OwnerTurn, Wanted
 from nightclaw.memory.recall import Scope, recall
 from nightclaw.memory.refusals import why_not
@@ -99,6 +100,22 @@ def test_what_the_owner_wants_kept(said: str, kept: str) -> None:
 )  # fmt: skip
 def test_what_is_only_said(said: str) -> None:
     assert learned_of(said, BEFORE) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Remember that the staging port is 8081", "no, tabs in shader files, spaces everywhere else",
+        "my advisor is Prof. Ito and he wants British spelling", "use uv in this project, not conda",
+        "You keep adding comments to obvious lines. Don't.", "instead of curl use httpie in all the examples",
+        "we decided today to go with Kong as the API gateway", "FYI the staging cluster is in Frankfurt",
+    ],
+)  # fmt: skip
+def test_what_a_chat_keeps_a_night_finds_in_the_same_words(conn: Connection, said: str) -> None:
+    heard = [one.text for one in learned_of(said)]
+    hear(conn, said)
+    row = observations.since(conn, 0, 10)[-1]
+    assert heard and [text for text, _ in gather.sayings(row)] == heard
 
 
 def test_the_same_word_twice_is_one_memory_and_the_same_message_one_observation(conn: Connection) -> None:

@@ -8,22 +8,24 @@ from nightclaw.memory.standing import bare, points_away, polite, rule_of
 LASTING = {
     "policy": ["Two approvals a release, that's our policy", "Make it a habit: update the changelog", "As a rule we do not log names"],
     "always": ["Always seed random generators", "never force-push to shared branches", "don't ever edit the lock file by hand"],
-    "whenever": ["Whenever you touch the schema, add a migration", "when you write release notes, no slogans", "Run prettier on every file you change"],
+    "whenever": ["Whenever you touch the schema, add a migration", "when you write release notes, no slogans", "Run prettier on every file you change", "before every demo reset the sandbox", "Before you drop a table, take a dump", "when a job fails, look at the .err file first", "if you're unsure about a translation, leave the English text in"],
     "we": ["We deploy with Argo", "we don't mock the database", "For dates we always use ISO 8601", "We're on Python 3.12"],
-    "decided": ["We decided to go with NATS", "we've switched to Vitest", "The team agreed on two-week sprints"],
+    "decided": ["We decided to go with NATS", "we've switched to Vitest", "The team agreed on two-week sprints", "we decided today to go with Kong as the API gateway", "decided in standup: Loki replaces Elasticsearch", "We dropped Travis for good"],
     "prefer": ["I prefer tabs", "I'd rather have short answers", "I can't stand trailing whitespace", "I want to be asked before anything goes out"],
-    "about me": ["My time zone is Europe/Lisbon", "I'm colour-blind", "call me Ada", "I use Helix", "I work only Monday to Thursday"],
-    "person": ["Petra took over design", "Priya owns billing", "Mira is on parental leave until April"],
-    "who": ["Nobody pushes on Fridays", "Only maintainers merge to main"],
+    "about me": ["My time zone is Europe/Lisbon", "I'm colour-blind", "call me Ada", "I use Helix", "I work only Monday to Thursday", "my landlord is Mr. Okafor and he only takes bank transfers"],
+    "person": ["Petra took over design", "Priya owns billing", "Mira is on parental leave until April", "Joanna Pike runs the network team, ask her for firewall stuff", "Tomasz left; Yuki maintains the deploy scripts now", "Anything about payroll goes to Benedikt"],
+    "who": ["Nobody pushes on Fridays", "Only maintainers merge to main", "we're not allowed to use GPL libraries in this product", "We can't use AGPL code in the product, legal forbids it"],
     "ask first": ["Ask me before you add a dependency", "If something costs more than 5 dollars, ask me before running it"],
     "don't": ["Don't use emojis in answers", "Stop adding docstrings to helpers", "avoid nested ternaries"],
-    "no": ["No abbreviations in names please", "no releases without a changelog"],
-    "choose": ["Use pnpm instead of npm", "keep the changelog in CHANGES.md, not in the wiki"],
+    "no": ["No abbreviations in names please", "no releases without a changelog", "No more LINQ in gameplay code, it allocates too much", "no emojis anywhere, not in code and not in chat"],
+    "choose": ["Use pnpm instead of npm", "keep the changelog in CHANGES.md, not in the wiki", "instead of curl use httpie in the examples"],
     "how": ["Name branches after the ticket", "Treat warnings as errors", "Speak German with me"],
-    "scope": ["Keep your answers short", "For any new project default to Go"],
-    "norm": ["All commits must be signed", "Production deploys need two approvals", "Tests belong next to the code"],
+    "scope": ["Keep your answers short", "For any new project default to Go", "use YYYY-MM-DD for dates in all our runbooks", "quote every path in shell scripts, we have folders with spaces", "keep secrets out of every log line", "use mlflow for everything new", "commit configs along with each result, I want every number reproducible"],
+    "norm": ["All commits must be signed", "Production deploys need two approvals", "Tests belong next to the code", "all times in the API are UTC", "each service has its own database", "The customer portal is written in Elm", "the satellite link only allows 9600 baud"],
     "home": ["In this repo branches are named after tickets", "Docstrings are written in English in our docs"],
-    "recurs": ["Releases go out every other Thursday", "The release branch is cut on Mondays"],
+    "recurs": ["Releases go out every other Thursday", "The release branch is cut on Mondays", "the cluster is down for maintenance every first Tuesday of the month"],
+    "you keep": ["You keep adding comments to obvious lines. Don't.", "you keep using print here: use the logger of the project"],
+    "so": ["I work on a train, so keep the debug menu usable offline", "our users are nurses, so no jargon in messages"],
     "ours": ["Node 22 is our baseline"],
     "role": ["Bram's the contact for payments", "The release manager is Oksana"],
     "fact": ["The staging db moved to port 5433", "The prod bucket is called acme-assets", "Logs are kept for 30 days"],
@@ -76,6 +78,39 @@ it would be nice if we always had green builds
 echo "always push" >> notes.txt
 x = 3
 can we always do that
+explain quaternions to me like I'm five
+the build is red
+my battery is at 4 percent
+the invoice from March is in my downloads
+everyone is at the offsite
+my doctor is late
+all files are uploaded
+each row is printed twice
+everything is broken again
+the response has only one field
+add tests for all public functions in parser.py
+write tests for every function in money.py
+format all files with black and push
+put a comment on each ticket you just closed
+translate all strings on the start page
+rename every variable in this function
+instead of a list return a generator here
+instead of 5 workers use 3
+no more time for that
+no hits in the search, odd
+when the tests pass, merge it
+when you have time, look at issue 12
+when a test fails here I see nothing
+before you continue, show me the diff
+before every exam I was nervous
+if it takes more than five minutes, stop it
+we agreed on nothing
+we can't use the meeting room
+as of today we have 12 open bugs
+You keep me sane. Thanks.
+no, the error is in the parser, not in the lexer
+Not bad! The page is on 3 columns.
+the train leaves every hour, I'll catch the next
 """.splitlines()
 
 
@@ -103,6 +138,16 @@ def test_what_passes(sentence: str) -> None:
         ("can you remember that staging is on port 7070?", "Staging is on port 7070"),
         ("nope, the owner of billing isn't Sven any more, it's Ifeoma", "The owner of billing is Ifeoma"),
         ("That's outdated, we dropped Travis last year", "We dropped Travis last year"),
+        ("no, tabs in the shader files, spaces everywhere else", "Tabs in the shader files, spaces everywhere else"),
+        ("use uv in this project, not conda", "Use uv in this project, not conda"),
+        ("You keep adding comments to obvious lines. Don't.", "You keep adding comments to obvious lines. Don't."),
+        ("my advisor is Prof. Ito and he reads all drafts on paper", "My advisor is Prof. Ito and he reads all drafts on paper"),
+        ("the card certificate expires on 19 November, note that down", "The card certificate expires on 19 November"),
+        ("Our branches are feature/<initials>-<topic>, stick to it", "Our branches are feature/<initials>-<topic>"),
+        ("from today on, branches are named after the ticket", "Branches are named after the ticket"),
+        ("Not port 8080! The gateway is on 9443.", "The gateway is on 9443."),
+        ("Let me correct you: Priyanka is the lead, not Dana.", "Priyanka is the lead"),
+        ("the raw data is in /srv/raw and it's read-only, never write there", "The raw data is in /srv/raw and it's read-only, never write there"),
         ("the key sits in the vault under 'infra', remember that", "The key sits in the vault under 'infra'"),
         ("branches are named after the ticket, e.g. PAY-123, remember it", "Branches are named after the ticket, e.g. PAY-123"),
     ],
