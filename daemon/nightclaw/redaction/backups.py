@@ -12,7 +12,7 @@ from nightclaw.admin import archive
 from nightclaw.admin.archive import DATABASE, Entry
 from nightclaw.configfile import sync_folder
 from nightclaw.core.errors import NightclawError
-from nightclaw.redaction import closed
+from nightclaw.redaction import closed, files
 from nightclaw.redaction.closed import Done
 from nightclaw.redaction.words import Cutter
 
@@ -67,6 +67,7 @@ def _cut_tar(path: Path, cutter: Cutter) -> bool:
         if not closed.cut_home(home, cutter).total:
             return False
         making = room / path.name
+        names = list(dict.fromkeys(files.renamed(name, cutter) for name in names))
         entries = _pack(home, names, making)
         if archive.unpack(making, None) != entries:
             raise NightclawError("the backup does not read back as it was written", "check the disk")

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nightclaw.configfile import sync_folder
@@ -41,17 +41,20 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What was decided and is not finished. head: where the log ends once its new files are in place."""
+    """What was decided and is not finished. head: where the log ends once its new files are in place. also: what was
+    named after the text."""
 
     text: str
     head: Head | None = None
     is_relogged: bool = False
+    also: tuple[str, ...] = ()
 
 
 def read_journal(home: Path) -> Journal | None:
     try:
         held = json.loads((home / JOURNAL).read_text(encoding="utf-8"))
-        return Journal(str(held["text"]), of_json(held["head"]), bool(held["is_relogged"]))
+        also = tuple(str(t) for t in held.get("also", ()))
+        return Journal(str(held["text"]), of_json(held["head"]), bool(held["is_relogged"]), also)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -59,7 +62,10 @@ def read_journal(home: Path) -> Journal | None:
 def write_journal(home: Path, journal: Journal) -> None:
     """Durable before anything is cut on its strength."""
     head: JSON = as_json(journal.head) if journal.head is not None else None
-    data = json.dumps({"text": journal.text, "head": head, "is_relogged": journal.is_relogged}).encode()
+    held: JSON = {
+        "text": journal.text, "head": head, "is_relogged": journal.is_relogged, "also": list(journal.also)
+    }  # fmt: skip
+    data = json.dumps(held).encode()
     making = home / f"{JOURNAL}.new"
     making.unlink(missing_ok=True)
     handle = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -109,7 +115,7 @@ def _relog(home: Path, cutter: Cutter, journal: Journal | None) -> Relogged:
     head = head_of_file(home / DATABASE) if (home / DATABASE).exists() else None
     relogged = logs.prepare(folder, head, cutter)
     if journal is not None:
-        write_journal(home, Journal(journal.text, relogged.head, is_relogged=True))
+        write_journal(home, replace(journal, head=relogged.head, is_relogged=True))
         failpoints.hit("redaction.logs_ready")
     logs.put(folder)
     return relogged

@@ -14,15 +14,29 @@ _NOT_LOOKED_AT = frozenset({"run", "backups", "logs", ".git", *OURS})
 
 
 def cut_files(home: Path, cutter: Cutter) -> int:
-    """Cut the text out of our own files; how many changed."""
+    """Cut the text out of our own files and their names; how many changed."""
     changed = 0
-    for path in (p for name in OURS for p in _files(home / name)):
+    for path in [p for name in OURS for p in _files(home / name)]:
         data = path.read_bytes()
         fresh = cutter.data(data)
-        if fresh is not data and fresh != data:
+        is_changed = fresh is not data and fresh != data
+        if is_changed:
             replace(path, fresh)
-            changed += 1
+        name = home / renamed(path.relative_to(home).as_posix(), cutter)
+        if name != path:
+            path.unlink() if name.exists() else path.rename(name)
+            sync_folder(path.parent)
+        changed += is_changed or name != path
     return changed
+
+
+def renamed(name: str, cutter: Cutter) -> str:
+    """What a file of a home is called without the text. A page takes the name of its topic; where that is taken, its
+    rows stand there already, or will."""
+    folder, _, last = name.rpartition("/")
+    stem, dot, ending = last.partition(".")
+    is_page = folder == "memory/topics" and ending == "md"
+    return f"{folder}/{cutter.text(stem)}{dot}{ending}" if is_page else name
 
 
 def replace(path: Path, data: bytes) -> None:

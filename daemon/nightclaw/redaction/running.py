@@ -8,6 +8,7 @@ before it goes; no event, log line or answer holds it.
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -54,10 +55,10 @@ class Redaction:
 
         → `{"rows", "lines", "files", "backups", "memories": [retired ids], "left": [files], "mark"}`.
         """
-        cutter = Cutter(text)
+        Cutter(text)
         if self._turn.locked():
             raise Refused("a redaction is under way", "try again when it is done")
-        self._running = asyncio.ensure_future(self._run(text, cutter))
+        self._running = asyncio.ensure_future(self._run(text))
         done = await asyncio.shield(self._running)  # a client that goes away does not stop it
         if not done.total and not done.left:
             raise NotFound("that text is nowhere in this home")
@@ -71,23 +72,24 @@ class Redaction:
             "mark": MARK,
         }
 
-    async def _run(self, text: str, cutter: Cutter) -> Done:
+    async def _run(self, text: str) -> Done:
         async with self._turn:
-            closed.write_journal(self._home, Journal(text))
+            journal = Journal(text, also=await self._store.read(redact.named_after, text))
+            closed.write_journal(self._home, journal)
             failpoints.hit("redaction.begun")
-            done = await self._cut_all(text, cutter)
+            done = await self._cut_all(journal, Cutter(text, journal.also))
             if done.total:
                 await self._store.write(_tell, done, self._clock.now_ms())
             closed.drop_journal(self._home)
             return done
 
-    async def _cut_all(self, text: str, cutter: Cutter) -> Done:
+    async def _cut_all(self, journal: Journal, cutter: Cutter) -> Done:
         done = Done()
         done.memories = await self._store.write(_retire_whole, cutter, self._clock.now_ms())
         done.rows = await self._rows(cutter)
         failpoints.hit("redaction.rows_cut")
         async with self._log.held():
-            done.lines = await self._relog(text, cutter)
+            done.lines = await self._relog(journal, cutter)
         done.files = await self._files.alone(lambda: files.cut_files(self._home, cutter))
         for _ in range(PASSES):  # what was written meanwhile by whoever had read it before
             more = await self._rows(cutter)
@@ -117,11 +119,11 @@ class Redaction:
                 changed += found
         return changed
 
-    async def _relog(self, text: str, cutter: Cutter) -> int:
+    async def _relog(self, journal: Journal, cutter: Cutter) -> int:
         folder = self._home / "logs"
         head = await self._store.read(head_rows.head)
         relogged = await asyncio.to_thread(logs.prepare, folder, head, cutter)
-        closed.write_journal(self._home, Journal(text, relogged.head, is_relogged=True))
+        closed.write_journal(self._home, replace(journal, head=relogged.head, is_relogged=True))
         failpoints.hit("redaction.logs_ready")
         await asyncio.to_thread(logs.put, folder)
         failpoints.hit("redaction.logs_put")
@@ -155,7 +157,7 @@ def finish_interrupted(home: Path) -> bool:
     journal = closed.read_journal(home)
     if journal is None:
         return False
-    cutter = Cutter(journal.text)
+    cutter = Cutter(journal.text, journal.also)
     closed.cut_home(home, cutter, journal)
     backups.cut_backups(home / "backups", cutter)
     closed.drop_journal(home)

@@ -1,49 +1,57 @@
 """A text to be forgotten, found however it was written down, and cut out. Pure.
 
 Found as it is in any case and spacing, as JSON, the daily log and addresses escape it, inside compressed data, and as
-the beginning that is left of it where a title was clipped. What was encoded otherwise passes.
+the beginning that is left of it where a title was clipped. What was encoded otherwise passes. What is a topic's name
+stays one: it is a file's name, too.
 """
 
 import json
 import re
 import zlib
+from collections.abc import Sequence
 
 from nightclaw.core.errors import Invalid
+from nightclaw.core.topic import is_name
 from nightclaw.core.types import JSON
 
-MARK = "[redacted]"
+MARK, NAME = "[redacted]", "redacted"
+"""What stands in the place of a text, and of its part of a topic's name."""
+_PATH = re.compile(r"topics/[^\s()\[\]/]*\Z")
 SHORTEST, LONGEST = 4, 10_000
 _CLIPPED_AT = re.compile("…|\\.\\.\\.|$")
 _NEEDLE = 8
 
 
 class Cutter:
-    """Cuts one text. Raises Invalid for one that would hit by chance, or is too long."""
+    """Cuts one text, and `also` what was named after it. Raises Invalid for one that would hit by chance, or is too
+    long."""
 
-    def __init__(self, text: str) -> None:
-        words = text.split()
-        plain = " ".join(words)
+    def __init__(self, text: str, also: Sequence[str] = ()) -> None:
+        plain = " ".join(text.split())
         if len(plain) < SHORTEST or sum(c.isalnum() for c in plain) < 3:
             raise Invalid(
                 "that is too short to be told from other words", f"give at least {SHORTEST} characters"
             )
         if len(plain) > LONGEST:
             raise Invalid(f"a text to redact has at most {LONGEST:,} characters", "redact it in parts")
-        gap = r"(?:\s|\\{1,4}[nrt]|%20|\+)+"
-        self._whole = re.compile(gap.join("".join(_one(c) for c in word) for word in words), re.IGNORECASE)
-        self._bytes = text.encode("utf-8", "replace")
+        texts = [plain, *also]
+        self._whole = re.compile("|".join(_pattern(t) for t in texts), re.IGNORECASE)
+        self._bytes = [t.encode("utf-8", "replace") for t in (text, *also)]
         self._least = max(6, len(plain) // 2)
         self._forms = {
-            f.casefold() for f in (plain, _logged(plain), json.dumps(plain, ensure_ascii=False)[1:-1])
+            f.casefold() for t in texts for f in (t, _logged(t), json.dumps(t, ensure_ascii=False)[1:-1])
         }
-        run = re.match(r"[A-Za-z0-9]*", plain)
-        needle = (run[0] if run else "").casefold()[: min(_NEEDLE, self._least)]
-        self._needle = needle if len(needle) >= 3 else None
+        needles = {_needle(t, min(_NEEDLE, self._least)) for t in texts}
+        self._needles = tuple(sorted(needles)) if all(len(n) >= 3 for n in needles) else ()
 
     def text(self, found: str) -> str:
         """`found` without the text; the same object when it is not in it."""
-        if not found or (self._needle is not None and self._needle not in found.casefold()):
+        if not found:
             return found
+        if self._needles:
+            folded = found.casefold()
+            if not any(needle in folded for needle in self._needles):
+                return found
         if found[0] in '{["':
             try:
                 held = json.loads(found)
@@ -68,14 +76,16 @@ class Cutter:
         try:
             text = found.decode()
         except UnicodeDecodeError:
-            return found.replace(self._bytes, MARK.encode())
+            for held in self._bytes:
+                found = found.replace(held, MARK.encode())
+            return found
         cut_text = self.text(text)
         return found if cut_text is text or cut_text == text else cut_text.encode()
 
     def is_all_of(self, found: str) -> bool:
         """Nothing but the text and what surrounds a word stands there."""
         cut = self.text(found)
-        return cut is not found and not any(c.isalnum() for c in cut.replace(MARK, ""))
+        return cut is not found and not any(c.isalnum() for c in cut.replace(MARK, "").replace(NAME, ""))
 
     def _walk(self, value: JSON) -> JSON:
         if isinstance(value, str):
@@ -87,8 +97,10 @@ class Cutter:
         return value
 
     def _plain(self, found: str) -> str:
-        cut = self._whole.sub(MARK, found)
-        return self._without_beginnings(cut)
+        def mark(at: re.Match[str]) -> str:
+            return NAME if is_name(found) or _PATH.search(found, 0, at.start()) else MARK
+
+        return self._without_beginnings(self._whole.sub(mark, found))
 
     def _without_beginnings(self, found: str) -> str:
         """Where a text was clipped, its first part may be the text's."""
@@ -112,6 +124,17 @@ class Cutter:
             if before.endswith(form[:size].rstrip()):
                 return len(form[:size].rstrip())
         return 0
+
+
+def _pattern(text: str) -> str:
+    gap = r"(?:\s|\\{1,4}[nrt]|%20|\+)+"
+    return gap.join("".join(_one(c) for c in word) for word in text.split())
+
+
+def _needle(text: str, longest: int) -> str:
+    """What stands plainly in everything that holds the text; too short when nothing does."""
+    run = re.match(r"[A-Za-z0-9]*", text)
+    return (run[0] if run else "").casefold()[:longest]
 
 
 def _logged(text: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from nightclaw.core.topic import GENERAL, slug
 from nightclaw.store.driver import driver
 
 Cut = Callable[[str | bytes], str | bytes]
@@ -73,8 +74,19 @@ def _update(db: sqlite3.Connection, table: str, rowid: int, fresh: dict[str, str
     try:
         db.execute(query, (*fresh.values(), rowid))
     except sqlite3.IntegrityError:  # two rows differed only in what was cut
-        values = [f"{v} {rowid}" if isinstance(v, str) else v for v in fresh.values()]
+        values = [f"{v}-{rowid}" if isinstance(v, str) else v for v in fresh.values()]
         db.execute(query, (*values, rowid))
+
+
+def named_after(conn: Connection, text: str) -> tuple[str, ...]:
+    """The text as it stands in the names and titles of topics, when one is called after it."""
+    name = slug(text)
+    also = tuple(t for t in (name, name.replace("-", " ")) if t != text.casefold())
+    if name == GENERAL or not also:
+        return ()
+    query = "SELECT name FROM topic UNION SELECT topic FROM memory UNION SELECT topic FROM tombstone"
+    held = (str(row[0]) for row in conn.exec_driver_sql(query))
+    return also if any(f"-{name}-" in f"-{n}-" for n in held) else ()
 
 
 def cut_chunk(conn: Connection, table: Table, after: int, cut: Cut) -> tuple[int | None, int]:
