@@ -24,8 +24,9 @@ from nightclaw.store.db import Connection, writer_engine
 from nightclaw.store.schema import FTS, SCHEMA_VERSION, metadata
 
 DEATHS = 3
-SAME_STEP_DEATHS = 2
-"""A task is tried once more after the daemon died at a step of it; a second time sets it aside."""
+SAME_STEP_DEATHS, JOB_DEATHS = 3, 2
+"""A task is set aside when the daemon died that often at one step of it; a schedule's job, which would come again by
+itself, is tried only once more."""
 DEATHS_WITHIN_MS = 15 * 60 * 1000
 FOLDERS = ("run", "logs", "blobs", "backups")
 
@@ -189,8 +190,9 @@ def recover(conn: Connection, now: int) -> Recovery:
     budgets.close_open(conn, now)
     dreams.abort_cut(conn, now)
     for task in cut:
-        if runs.deaths_at_same_step(conn, task.id) >= SAME_STEP_DEATHS:
-            _quarantine(conn, task, now)
+        died = runs.deaths_at_same_step(conn, task.id)
+        if died >= (JOB_DEATHS if task.subject.startswith("schedule:") else SAME_STEP_DEATHS):
+            _quarantine(conn, task, died, now)
         else:
             tasks.move(conn, task.id, TaskState.READY, now)
     safe_mode = _safe_mode(conn, [t.id for t in cut], clean, now)
@@ -199,9 +201,9 @@ def recover(conn: Connection, now: int) -> Recovery:
     return Recovery(epoch, clean, len(cut), safe_mode)
 
 
-def _quarantine(conn: Connection, task: tasks.Task, now: int) -> None:
-    """A task at whose same step the daemon died twice is failed and told, not tried a third time."""
-    said = "stopped: the daemon died twice at the same step of it"
+def _quarantine(conn: Connection, task: tasks.Task, died: int, now: int) -> None:
+    """A task at whose same step the daemon died again and again is failed and told, not tried once more."""
+    said = f"stopped: the daemon died {'twice' if died == 2 else f'{died} times'} at the same step of it"
     if tasks.finish(conn, task, TaskState.FAILED, said, now):
         note = NoteDraft(
             title=f"Stopped: {task.subject}",
