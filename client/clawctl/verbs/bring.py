@@ -72,10 +72,13 @@ def _files(path: str) -> list[str]:
 
 def _pieces(path: str, left: list[str]) -> list[Row]:
     """What a file has to bring, each piece with its `file`. left: what of it is no memory, a line a file."""
-    if os.path.getsize(path) > LARGEST_FILE:
-        raise Failure(f"{path} is too large to import", FAILED, "split it")
-    with open(path, encoding="utf-8", errors="replace") as file:
-        text = file.read()
+    try:
+        if os.path.getsize(path) > LARGEST_FILE:
+            raise Failure(f"{path} is too large to import", FAILED, "split it")
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError as fault:
+        raise Failure(f"{path} cannot be read: {fault.strerror}", FAILED) from None
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(os.path.getmtime(path)))
     if path.lower().endswith(".jsonl"):
         found, over = _said(text, os.path.splitext(os.path.basename(path))[0], at)
