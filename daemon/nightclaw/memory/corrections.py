@@ -73,7 +73,7 @@ _LASTING = re.compile(
     r"(?i)^(?:always|never|use|prefer|avoid|call|name|write|keep|put|say|spell|format|indent|sign)\b"
 )
 _EACH_ITS_OWN = re.compile(  # "tabs in the shader files, spaces everywhere else"
-    r"(?i)^(?:(?!i\b|we\b)[\w-]+ ){1,4}(?:in|for|on|under) [^,]{3,40},? (?:and "
+    r"(?i)^(?:(?!i\b|we\b)[\w-]+ ){1,4}(?:in|for|on|under) [^,]{2,40},? (?:and "
     r"|but )?(?:[\w-]+ ){1,4}(?:(?:in|for|on|under|next to|only (?:in|for|on)) [^,]{2,40}"
     r"|everywhere(?: else)?|elsewhere)[.!]?$"
 )

@@ -48,7 +48,7 @@ _DUTIES = one_of(  # of an imperative that says how all things of a kind are to 
 )
 _EACH = (  # all things of a kind, with those to come: none of a certain place
     r"(?:(?:every|each|any|all)(?: (?:our|my|new|future|other))?"
-    r" (?!(?:the|of|these|those|this|that|it|them|time|over|two|three|\d+)\b)[\w-]+|everything(?! (?:here|there|in the)\b)|everywhere|anywhere)"
+    r" (?!(?:the|of|these|those|this|that|it|them|time|over|two|three|\d+)\b)[\w-]+\b|everything(?! (?:here|there|in the)\b)|everywhere|anywhere)"
 )
 _FINDINGS = one_of(
     "need idea time errors? problems? hits results? changes? news issues? luck answers? signs? warnings? clues?"
@@ -69,7 +69,7 @@ _TASTE = one_of(
     always_want only_want never_want expect_you_to want_you_to_always want_you_to_never want_to_be_asked want_to_be_told
     want_to_be_informed want_to_be_notified want_to_be_warned (?:do_not|don['’]t)_(?:ever_)?(?:like|want)"""
 )
-_ERRANDS = "fix|merge|revert|wait|grab|get|eat|call|ask|restart|look|try|test|postpone|close|leave|skip|have|meet|go for|take|do|keep|stop|stay|start|finish|see|push|help"
+_ERRANDS = "fix|merge|revert|wait|talk|speak|chat|grab|get|eat|call|ask|restart|look|try|test|postpone|close|leave|skip|have|meet|go for|take|do|keep|stop|stay|start|finish|see|push|help"
 _MINE = one_of(
     r"""(?:first_|last_|full_|nick|user)?names? pronouns time_?zone e-?mail editor shell terminal title role team birthday keyboard layout phone laptop machine computer os language locale handle address company
     employer office (?:working_|work_|office_)?hours policy convention style rule preferences? stack calendar budget hobby
@@ -140,14 +140,14 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"|(?:every|each|any) [\w -]{{3,40}}?,? (?:always |never |please )?(?:{_DUTIES}|{_JOBS}|{_CHORE}|{_NOT}))\b(?! (?:it|this|that)\b)",
         r"^before you \w+ (?:anything|any|an?)\b[^,]{0,50}, (?!i\b|we\b)\w+ .{4,}",
         rf"^when an? [\w -]{{2,40}}, {_TELLS}.{{6,}}",
-        r"^if [^,]{3,50}\b(?:more|longer|less|fewer|bigger|larger|older|over|costs)\b[^,]{2,30}, \w+ .{4,}",
+        r"^if (?:an?|any|something|the) [^,]{3,50}\b(?:more|longer|less|fewer|bigger|larger|older|over|costs)\b[^,]{2,30}, \w+ .{2,}",
         r"^(?:if|when) (?:you(?:['’]re| are) )?(?:ever )?(?:unsure|in doubt|stuck|blocked|not sure)\b[^,]{0,50}, .{6,}",
         rf"^(?!.*(?:\bi\b|\bin [\w/]+\.\w+$)).{{6,}} (?:before|after|with|for|in|on) (?:every|each) (?:[\w-]+ )?{_EVENTS}\b",
     ),
     "we": (
         rf"{_WE} (?:(?:all|also|only|always|usually|normally|generally|typically|never|still|mostly|no longer|{_NOT}|['’]?ve always) )*{_HABITS}\b",
         rf"{_WE} (?:(?:always|never|only|no longer) \w+|{_NOT} (?!(?:{_MIND})\b)\w+)",
-        r"^we(?:['’]re| are) (?:on|using|going with|moving to|standardi[sz]ing on|an?|both|all in) ",
+        r"^we(?:['’]re| are| ended up) (?:on|with|choosing|using|going with|moving to|standardi[sz]ing on|an?|both|all in) ",
         r"^we(?:['’]ve| have) been (?:on|using) .* since\b",
     ),
     "decided": (
@@ -165,7 +165,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     "about me": (
         rf"^my (?:[\w'’-]+ ){{0,2}}?{_MINE}\b(?: [\w'’-]+){{0,5}}? (?:is|are|was born|has|have|works?|starts?|ends?)\b"
         r"(?! (?:so|too|very|really|just|not feeling)\b)",
-        rf"^my (?:[\w'’-]+ ){{0,2}}?{_CIRCLE}(?:['’]s name)? (?:(?:is|are) (?:{NAME}|called|named|an? |the |{_AM})|was born|has|have|works?|lives?|wants?|hates?|prefers?)\b",
+        rf"^my (?:[\w'’-]+ ){{0,2}}?{_CIRCLE}(?:['’]s name)? (?:(?:is|are) (?:{NAME}|called|named|an? |the |{_AM})|was born|works (?:at|for|as|only|from)|lives|wants|hates|prefers)\b(?!.* by (?:noon|\w+day|\d))",
         r"^call me (?!(?:later|when|back|if)\b)\w+",
         r"^i (?:live (?:in|at|near)|speak|only speak|only work|work (?:only|as|at|for|from|in|remote|part[- ]time|mon|tue|wed|thu|fri|\d))\b",
         rf"^i (?:usually|normally|typically|mostly) (?!don['’]t)\w+ {_ANY}",
@@ -183,7 +183,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     "who": (
         r"^we(?:['’]re| are) (?:not|only|never) allowed to \w+",
         rf"^we (?:can['’]t|cannot|can not|may not|must not|mustn['’]t) (?:use|ship|send|store|share|publish|log|host|link) {_ANY} .{{4,}}",
-        r"^(?:nobody|no one|everyone|everybody) (?:may|should|must|can|is allowed to|is not allowed to|(?!(?:is|was)\b|has (?!access|to)\b)\w+s) (?!my\b|me\b)\w+",
+        r"^(?:nobody|no one|everyone|everybody) (?:may|should|must|can|is allowed to|is not allowed to|(?!(?:is|was|says)\b|has (?!access|to)\b)\w+s) (?!my\b|me\b)\w+",
         r"^only (?:i|(?:the )?[\w-]+s|(?-i:[A-Z])\w+) (?:may|can|should|must|merges?|push(?:es)?|deploys?|approves?|releases?)\b",
     ),
     "don't": (
@@ -193,9 +193,9 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"^{_NOT} \w+ (?:the|a|an) [^,;]{{2,60}}?[,;] (?:it|they)(?:['’]s| is|['’]re| are) \w+(?:ed|en) ",
     ),
     "no": (
-        rf"^no (?:more )?(?!{_FINDINGS}\b)(?:[\w.-]+ ){{0,2}}(?:[\w.-]+s|(?-i:[A-Z]+)) (?:(?:in|on|to|for|inside) [^,;]{{3,60}}|anywhere)"
-        r"[,;] (?:it|they|we|nobody|i|because|since|please|not|ever|name|use|send|put|write)\b",
-        r"^no (?:[\w-]+ ){1,8}please[.!]?$|, no [^,]{3,60} please[.!]?$|^no (?:[\w-]+ ){1,5}without \w+",
+        rf"^no (?:more )?(?!{_FINDINGS}\b)(?:[\w.-]+ ){{0,2}}(?:[\w.-]+s|(?-i:[A-Z]+)) (?:(?:in|on|to|for|as|inside) [^,;]{{3,60}}|anywhere)"
+        r"[,;] (?:it|they|we|nobody|i|because|since|please|not|ever|name|use|send|put|write|\w+ (?:it|them) instead)\b",
+        r"^no (?!more than\b)(?:[\w-]+ ){1,8}please[.!]?$|, no [^,]{3,60} please[.!]?$|^no (?:[\w-]+ ){1,5}without \w+",
     ),
     "choose": (
         r"^(?:use|prefer|choose|favou?r) (?!(?:the|an?|port|version|option|number)\b|\d)[^,]{1,60}?"
@@ -206,6 +206,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     "how": (
         rf"^{_HOW} (?!(?:the|an?|my|your|port|version|option)\b|\d|all \w+ (?:in|on) the\b|.* and (?:push|commit|merge|run|send|open|show)\b)(?:(?:only|new|all|stale|long|short|public|private) )?[\w-]*[^\W\d]s"
         r" (?:after|with|as|under|in|like|only|by|using|via|on|before|at|without|through|next to) \S",
+        r"^(?:keep|write|format|name|spell|phrase) (?:commit|branch|file|test|class|variable|error|log|code|table|column) \w+s (?:in|with|after|like|as|at|under) \S",
         r"^(?:write|speak|answer|talk|reply) (?:to me |with me )?(?:in )?(?!it\b)\w+ (?:with|to) me[.!]?$",
         r"^use the (?:imperative|metric|same style|[\w-]+ (?:mood|tense|style|format)) in\b",
     ),
@@ -221,16 +222,16 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"^answer (?:me )?in \w+ even\b",
     ),
     "norm": (
-        r"^(?:all|every|each|any|no) (?!(?:done|good|set|of|idea)\b)[\w-]+ .{0,60}?\b(?:must|shall|may|has to|have to|needs? to)\b",
+        r"^(?:all|every|each|any|no|everything) (?!(?:done|good|set|of|idea)\b)[\w-]+ .{0,60}?\b(?:must|shall|may|has to|have to|needs? to)\b",
         r"^(?!(?:the|a|an|it|i|you|there|we|all|every)\b)[\w-]+(?: [\w-]+){0,2} (?:must|may|shall)(?: not| never|n['’]t)?"
         r" be \w+(?:ed|en|n|t)\b.{4,}",
-        rf"^(?:all|every|each|everything) (?!(?:the|of|that|is|are|i|we|you|\d+)\b)(?!.*\b(?:now|twice|again)\b)[\w-]+ .{{0,40}}?\b(?:(?:is|are) {_STANDS}|(?:has its|have their|gets? an?|needs? an?|uses?|lives? in|goes? (?:in|to|under|through)"
+        rf"^(?:all|every|each|everything) (?!(?:the|of|that|is|are|i|we|you|\d+)\b)(?!.*\b(?:now|twice|again)\b)[\w-]+ .{{0,40}}?\b(?:(?:is|are) {_STANDS}|(?:(?:has|have) (?:its|their)|gets? an?|needs? an?|uses?|lives? in|goes? (?:in|to|under|through)"
         r"|belongs? (?:in|to)|starts? with) \S)",
         r"^(?:the (?:[\w-]+ ){2,4}|our (?:[\w-]+ ){1,4})(?:is|are) (?:written|built|hosted|stored|generated|managed|mirrored|backed up|licensed|paid)"
         r" (?:in|with|on|by|from|at|to|under) \S|^(?:the|our) [\w-]+ (?:is|are) (?:written|built) (?:in|with) (?-i:[A-Z])",
         r"^all (?:of )?our [\w-]+s (?!(?:are|were|fail|break|crash|hang|look|seem|have)\b)(?!.*\b(?:now|again)\b)\w+ \S",
         r"^our (?:[\w-]+ ){1,3}(?:starts?|begins?|ends?|opens?|closes?) (?:in (?-i:[A-Z])|on \w+days\b)",
-        r"^(?:the|our) (?:[\w-]+ ){1,4}(?:(?:has|have) only|only (?:has|have|allows?|accepts?|supports?)) .*(?:\d|(?-i:[A-Z]))",
+        r"^(?:the|our) (?:[\w-]+ ){1,4}(?:(?:has|have) only(?! \w+ed\b)|only (?:has|have|allows?|accepts?|supports?)) .*(?:\d|(?-i:[A-Z]))",
         rf"^{_CERTAIN}[\w-]+(?: [\w-]+)?s (?:need|require|must have) (?:\d+|two|three|an?|at least) \w+",
         rf"^{_CERTAIN}[\w-]+(?: [\w-]+)?s (?:belong|go|live|stay|come) (?:in|under|into|to|before|after|next to|behind|first|last|through|via)\b",
         rf"^(?:no need|you {_NOT} (?:have|need)) to \w+ .*\b(?:every|each|always|at the end|your (?:answers?|replies))\b",
@@ -258,7 +259,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"^(?:i|we|my|our|the)\b.{{4,80}}?(?:,? so |\. |, )(?:please )?(?:{_NOT}|never)"
         r" (?!worry|do\b|push\b|start\b|commit\b|wait|be\b|touch anything)\w+ .{4,}",
         r"^(?:i(?:['’]m| am)? (?!(?:on|at|in) (?:a|the|my) (?:call|meeting|bus|plane|phone|lunch|break|rush)\b|done\b|going\b|about\b)|we\b|my\b|our\b)[^,]{4,80},? so"
-        r" (?:please )?(?:always|keep|use|write|give me|assume|avoid|prefer|no|target|make sure) (?!(?:it|that|this|going|in mind|more|\d+)\b)\w+ .{3,}",
+        r" (?:please )?(?:always|keep|use|write|give me|assume|avoid|prefer|no|target|make sure) (?!(?:it|that|this|going|in mind|more|(?!every|any)\w+ing|\d+)\b)\w+",
         r"^(?:i|we|my|our|the)\b.{4,80}?(?:,? so |\. |, )(?:please )?[\w ]{3,40} (?:have to|need to|must|needs?) \w+",
     ),
 }  # fmt: skip

@@ -126,16 +126,18 @@ _LATE = re.compile(
 )
 _DECIDED = re.compile(
     r"(?i)^(?:(?:we|the (?:team|board|group|lab)|i)(?:['’]ve| have| has)? (?:\w+ ){0,2}?)?(?:decided"
-    r"|agreed|settled|chosen?|picked|standardi[sz]ed|switched|decision)\b"
+    r"|agreed|settled|chosen?|picked|standardi[sz]ed|switched|decision|ended up)\b"
 )
 _AT_A_TIME = re.compile(
     r"(?i) (?:(?:from |of )?(?:today|yesterday)|(?:this|last) (?:morning|afternoon|week)|(?:in|at) (?:the "
     r"|our )?(?:stand-?up|meeting|retro|sync|planning))\b"
 )
 _MOMENT = re.compile(  # news and measures, unless they are asked to be kept
-    r"(?i)\bnever ?mind\b|\bi['’]ll\b|\bin my (?:downloads?|inbox|mail(?:box)?|pocket|bag|history"
-    r"|drafts?)\b|\b(?:is|are) (?:at|down to|up to) \d+ ?(?:%|percent)|^(?:the|my|your) (?:error|bug"
-    r"|problem|issue|crash|failure|typo|cause|mistake)\b"
+    r"(?i)\b(?:is|are) (?:at|in|on) (?:the|an?|his|her|their) (?:dentist|doctors?|airport|gym|hospital"
+    r"|train|phone|call|meeting|kitchen)|\bin your version\b|\bnever ?mind\b|\bi['’]ll\b"
+    r"|\bin my (?:downloads?|inbox|mail(?:box)?|pocket|bag|history|drafts?)\b|\b(?:is|are) (?:at|down to"
+    r"|up to) \d+ ?(?:%|percent)|^(?:the|my|your) (?:error|bug|problem|issue|crash|failure|typo|cause"
+    r"|mistake)\b"
 )
 _IF_UNSURE = re.compile(r"(?i)^(?:if|when) (?:you(?:['’]re| are) )?(?:ever )?(?:unsure|not sure|in doubt)\b")
 

@@ -98,6 +98,12 @@ instead of a list return a generator here
 instead of 5 workers use 3
 no more time for that
 no hits in the search, odd
+Luis is at the dentist
+everyone says hi
+my colleague has the flu
+write docs for all endpoints in routes.py
+the pipeline has only failed on Windows 11
+no more than three results please
 when the tests pass, merge it
 when you have time, look at issue 12
 when a test fails here I see nothing
