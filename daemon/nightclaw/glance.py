@@ -1,6 +1,7 @@
 """What the offline provider tells from: memory and the records that fit a question, what was told lately, how it is."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from nightclaw.core.plain import one_line
@@ -11,8 +12,16 @@ from nightclaw.store import glance, tallies
 from nightclaw.store.db import Connection, Store
 
 DAY_MS = 24 * 3600 * 1000
-JUST_NOW_MS = 5_000
-Known = Callable[[Connection, str], list[tuple[int, str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A memory that answers. is_new: it is of the very message that is answered."""
+
+    at: int
+    words: str
+    id: str
+    is_new: bool
 
 
 class Glancer:
@@ -25,7 +34,7 @@ class Glancer:
         tz: Callable[[], tzinfo],
         problems: Problems,
         started_at: int,
-        known: Known,
+        known: Callable[[Connection, str], list[Known]],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -47,10 +56,8 @@ class Glancer:
             recent=[self._line(*row) for row in told],
             found=[self._line(*row) for row in found],
             searched=bool(glance.words_of(question)),
-            learned=[
-                f"{one_line(words, 300)} ({row_id})" for at, words, row_id in known if now - at < JUST_NOW_MS
-            ],
-            known=[self._dated(*row) for row in known if now - row[0] >= JUST_NOW_MS],
+            learned=[f"{one_line(k.words, 300)} ({k.id})" for k in known if k.is_new],
+            known=[self._dated(k.at, k.words, k.id) for k in known if not k.is_new],
         )
 
     def _status(self, conn: Connection, now: int) -> list[str]:

@@ -12,6 +12,7 @@ from nightclaw.core.ports import ModelRequest, Provider
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON, JSONObject
 from nightclaw.diary import Diary
+from nightclaw.glance import Known
 from nightclaw.house import House
 from nightclaw.memory import index
 from nightclaw.memory.desk import MemoryDesk, Piece
@@ -24,7 +25,7 @@ from nightclaw.memory.topics import MemoryFiles
 from nightclaw.protocol.messages import iso
 from nightclaw.providers.router import Router
 from nightclaw.sources.idle import Activity
-from nightclaw.store import budgets, dreams
+from nightclaw.store import budgets, dreams, observations
 from nightclaw.store.db import Connection
 from nightclaw.supervise import Supervisor
 
@@ -147,14 +148,17 @@ class Remembering:
         """What fits a new message of the owner's: text to stand beside it, and the label it brings."""
         return remind(conn, text, session, repo, private, self._house.clock.now_ms())
 
-    def known(self, conn: Connection, question: str) -> list[tuple[int, str, str]]:
-        """(at, words, id) of what answers a question, best first: nothing private, nothing of strangers."""
+    def known(self, conn: Connection, question: str) -> list[Known]:
+        """What answers a question, best first: nothing private, nothing of strangers."""
         found = recall(conn, question, _LOOKED_AT, Scope(floor=Trust.REPO), self._house.clock.now_ms())
         best = max((r.score for r in found), default=0.0)
         rows = [r for r in found if r.score >= best / 2]
-        kept = [(r.observed_at, r.text, r.id) for r in rows if r.id is not None][:_ANSWERS]
+        kept = [r for r in rows if r.id is not None][:_ANSWERS]
         said = [r for r in rows if r.id is None and r.source == "owner" and not _asks(r.text, question)]
-        return kept or [(r.observed_at, f"you said: {r.text}", f"event {r.cursor}") for r in said[:1]]
+        if not kept:
+            return [Known(r.observed_at, f"you said: {r.text}", f"event {r.cursor}", False) for r in said[:1]]
+        heard = {o.cursor for o in observations.get(conn, [r.cursor for r in kept]) if o.text == question}
+        return [Known(r.observed_at, r.text, r.id or "", r.cursor in heard) for r in kept]
 
     # What the owner asks, through the control API
 

@@ -105,6 +105,17 @@ def test_undo_after_the_owner_went_on_names_what_stands_in_its_way(hatch: Hatch)
     assert newer["text"] in active(daemon) and daemon.get(f"/v1/dreams/{dream['id']}")["state"] == "finished"
 
 
+def test_undo_takes_back_the_dream_and_not_what_the_owner_changed_besides(hatch: Hatch) -> None:
+    daemon = hatch(standard()).start()
+    held = daemon.post("/v1/memories", {"text": "The kettle is in the kitchen"})
+    tell(daemon)
+    dream = daemon.post("/v1/dreams")
+    daemon.api("PATCH", f"/v1/memories/{held['id']}", {"text": "The kettle is on the balcony"})
+    undone = daemon.clawctl("dream", "undo", dream["id"])
+    assert undone.code == 0, undone.err
+    assert active(daemon) == {"The kettle is on the balcony"}
+
+
 def test_undo_puts_rows_files_and_index_back_byte_for_byte(hatch: Hatch) -> None:
     daemon = hatch(standard()).start()
     daemon.post(

@@ -14,6 +14,8 @@ def daemon(hatch_once: Hatch) -> Daemon:
 def test_what_is_said_is_confirmed_and_answers_the_next_question(daemon: Daemon) -> None:
     said = daemon.clawctl("chat", "Remember that our code name is Kingfisher", "--session", "new")
     assert said.code == 0 and "I keep in mind:\n- Our code name is Kingfisher (mem_" in said.out, said.out
+    again = daemon.clawctl("chat", "which code name do we have?", "--session", "new").out
+    assert "From memory:\n- Our code name is Kingfisher" in again and "I keep in mind" not in again
     held = next(r for r in daemon.items("/v1/memories") if "Kingfisher" in r["text"])
     daemon.clawctl("memory", "edit", held["id"], "--text", "Our code name is Heron")
     daemon.post(

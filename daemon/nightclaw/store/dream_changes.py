@@ -86,12 +86,26 @@ def expect(conn: Connection, expects: Mapping[str, int]) -> None:
 
 
 def touched(plan: Plan) -> set[str]:
+    """The rows that change."""
     named = (
         {s.id for s in plan.settled} | set(plan.joined) | set(plan.promoted) | {w.old for w in plan.ways}
         | {w.to for w in plan.ways} | {r.id for r in plan.retired} | set(plan.checked)
-        | {i for link in plan.chain for i in link[:2]} | set(plan.sketches)
+        | {i for link in plan.chain for i in link[:2]}
     )  # fmt: skip
     return {i for i in named if i.startswith("mem_")}
+
+
+def sketched(conn: Connection, plan: Plan) -> dict[str, JSON]:
+    """The sketches that rows have before the dream adds to them, of rows that do not change themselves."""
+    ids = [i for i in sorted(plan.sketches) if i.startswith("mem_") and i not in touched(plan)]
+    query = "SELECT s.hash FROM memory_sketch s JOIN memory m ON m.n = s.n WHERE m.id = ? ORDER BY s.hash"
+    return {i: [int(r[0]) for r in driver(conn).execute(query, (i,))] for i in ids}
+
+
+def restore_sketches(conn: Connection, memory_id: str, hashes: JSON) -> None:
+    query = "DELETE FROM memory_sketch WHERE n = (SELECT n FROM memory WHERE id = ?)"
+    driver(conn).execute(query, (memory_id,))
+    _sketch(conn, memory_id, _ints(hashes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,11 +106,12 @@ def commit(conn: Connection, dream_id: str, plan: Plan, ended: Ended, now: int) 
     dream_changes.expect(conn, plan.expects)
     ended = _without(ended, dream_changes.leave_forgotten(conn, plan))
     touched = sorted(dream_changes.touched(plan))
-    pre = dream_changes.image(conn, touched)
+    pre, sketched = dream_changes.image(conn, touched), dream_changes.sketched(conn, plan)
     ids = dream_changes.apply(conn, plan, now)
     failpoints.hit("dream.before_commit")
     image: dict[str, JSON] = {
         "rows": pre,
+        "sketched": sketched,
         "made": sorted(ids.values()),
         "after": dream_changes.stamps(conn, [*touched, *ids.values()]),
         "buried": [
@@ -188,6 +189,8 @@ def undo(conn: Connection, dream_id: str, now: int) -> frozenset[str]:
     for old in picture["rows"]:
         topics.add(str(old["topic"]))
         dream_changes.restore(conn, old)
+    for memory_id, hashes in picture.get("sketched", {}).items():
+        dream_changes.restore_sketches(conn, memory_id, hashes)
     for text_hash in picture["buried"]:
         db.execute("DELETE FROM tombstone WHERE text_hash = ? AND by IN ('dream', 'expiry')", (text_hash,))
     db.execute("UPDATE dream SET state = 'undone', finished_at = ? WHERE id = ?", (now, dream_id))

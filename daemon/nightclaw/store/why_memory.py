@@ -145,10 +145,10 @@ def _night(found: dict[str, JSON], teller: Teller) -> Iterator[str]:
     phases = found["phases"]
     for phase in phases if isinstance(phases, list) else []:
         if isinstance(phase, dict):
-            seen = ", ".join(
-                f"{v} {k.replace('_', ' ')}" for k, v in phase.items() if k not in ("name", "ms") and v
-            )
-            yield f"{str(phase.get('name')).capitalize()}: {seen or 'nothing'}."
+            counts = [(k, v) for k, v in phase.items() if k not in ("name", "ms") and v]
+            seen = ", ".join(f"{v} {k.replace('_', ' ')}" for k, v in counts)
+            if seen:
+                yield f"{str(phase.get('name')).capitalize()}: {plain(seen, _QUOTED)}."
     for line in str(found["diff"]).split("\n"):
         if line.strip():
             yield plain(line, _QUOTED)
