@@ -121,6 +121,9 @@ def test_a_newcomer_gets_what_the_readme_says(newcomer: Newcomer) -> None:
     assert "stretch" in said["clawctl status"], "and stands in the list"
     looked = next(text for line, text in said.items() if line.startswith("clawctl chat"))
     assert "the log is whole" in looked and "resumed" in looked
+    until(lambda: "Osprey" in newcomer.paste(Block("", "clawctl memory list")), "the edit by hand holds")
+    held = newcomer.paste(Block("", "clawctl memory list"))
+    assert "Falcon" not in held and "[redacted] is called Kevin" in held and "Thursday" in held
 
 
 def test_every_verb_the_readme_names_exists() -> None:
