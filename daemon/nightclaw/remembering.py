@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -25,7 +26,7 @@ from nightclaw.memory.topics import MemoryFiles
 from nightclaw.protocol.messages import iso
 from nightclaw.providers.router import Router
 from nightclaw.sources.idle import Activity
-from nightclaw.store import budgets, dreams, observations
+from nightclaw.store import budgets, dreams, observations, topics
 from nightclaw.store.db import Connection
 from nightclaw.supervise import Supervisor
 
@@ -36,7 +37,8 @@ FEATURE, ROLE = "dream", "dream"
 LOOK_S = 30.0
 NEW_WORK = frozenset({"task.created", "task.started"})
 LONGEST_WAIT_S = 3600.0
-_ANSWERS, _LOOKED_AT = 3, 12
+_ANSWERS, _ABOUT, _LOOKED_AT = 3, 8, 12
+_ABOUT_OWNER = re.compile(r"(?i)\b(?:know|remember|learned) (?:of |about )?me\b|\bwho am i\b")
 
 
 class Agent(Protocol):
@@ -150,6 +152,9 @@ class Remembering:
 
     def known(self, conn: Connection, question: str) -> list[Known]:
         """What answers a question, best first: nothing private, nothing of strangers."""
+        if _ABOUT_OWNER.search(question):
+            rows = topics.about_owner(conn, _ABOUT)
+            return [Known(m.observed_at, m.text, m.id, False) for m in reversed(rows)]
         found = recall(conn, question, _LOOKED_AT, Scope(floor=Trust.REPO), self._house.clock.now_ms())
         best = max((r.score for r in found), default=0.0)
         rows = [r for r in found if r.score >= best / 2]
@@ -213,6 +218,10 @@ class Asked:
 
     async def dream(self, order: DreamOrder) -> JSONObject:
         """Raises Refused when one is on, dreams are off, or (without `now`) none is due."""
+        if self._house.is_paused():
+            raise Refused("everything is paused, dreams too", "`clawctl resume` first")
+        if not self._house.has(FEATURE):
+            raise Refused("dreams are switched off", "`clawctl features dream on`")
         await self._desk.look()
         dreamer = await self._dreamer()
         if not order.now and (why := await dreamer.why_not()) is not None:

@@ -203,3 +203,26 @@ def test_a_dream_has_the_promised_fields(daemon: Daemon) -> None:
     assert daemon.get(f"/v1/dreams/{dream['id']}") == dream
     table = daemon.clawctl("dreams").out.splitlines()
     assert dream["id"] in table[1] and table[0].split()[:4] == ["ID", "STATE", "AGE", "BY"]
+
+
+def test_a_refused_dream_names_the_command_that_allows_it(daemon: Daemon) -> None:
+    daemon.clawctl("features", "dream", "off")
+    off = daemon.clawctl("dream", "--now")
+    assert off.code == 5 and "`clawctl features dream on`" in off.err
+    daemon.clawctl("features", "dream", "on")
+    daemon.clawctl("pause")
+    paused = daemon.clawctl("dream", "--now")
+    assert paused.code == 5 and "`clawctl resume`" in paused.err
+    daemon.clawctl("resume")
+    assert daemon.clawctl("dream", "--now").code == 0
+
+
+def test_an_editor_that_leaves_nothing_changes_nothing(daemon: Daemon) -> None:
+    row = keep(daemon, "the anchor is heavy")
+    for editor, code, said in (
+        ("cp /dev/null", 1, "memory forget"), ("false", 1, "nothing was changed"), ("/nope", 1, "set EDITOR"),
+        ("true", 0, ""),
+    ):  # fmt: skip
+        ran = daemon.clawctl("memory", "edit", row["id"], env={"EDITOR": editor})
+        assert ran.code == code and said in ran.err, ran.err
+    assert daemon.get(f"/v1/memories/{row['id']}")["state"] == "active"

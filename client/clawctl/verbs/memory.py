@@ -98,6 +98,10 @@ def memory_edit(call: Call) -> int:
         text = _edited(held)
         if text == held:
             return show_done(call, {"id": name, "changed": False}, f"{name} is unchanged")
+        if not text:
+            raise Failure(
+                "the text is empty; nothing was changed", FAILED, f"`clawctl memory forget {name}` ends it"
+            )
         body["text"] = text
     answer = call.api.call("PATCH", f"/v1/memories/{quoted(name)}", body=body)
     return show_done(call, answer, f"{words(as_row(answer).get('id'))} takes the place of {name}")

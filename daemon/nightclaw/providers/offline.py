@@ -26,6 +26,9 @@ Ask me about a repository, an issue or a person, and I say what I have on it.
 _ABOUT_ME = re.compile(
     r"what (can|do) you( do)?|who are you|what are you|how do you work|help|hello|hi|hey", re.I
 )
+_FORGET = re.compile(
+    r"\s*(?:please |no, |ok,? )*(?:forget|do not remember|don['’]t remember|unlearn)\b", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ def _answer(question: str, glance: Glance) -> list[str]:
             )
             if lines
         ]
+        if glance.known and _FORGET.match(question):
+            parts.append("Without a model I do not guess which one is meant: `clawctl memory forget ID`.\n")
         if not parts and glance.searched:
             parts.append("I find nothing in memory or my records with these words.\n")
     if glance.recent:
