@@ -52,9 +52,3 @@ def test_asked_about_themselves_the_owner_hears_what_is_known(daemon: Daemon) ->
         daemon.post("/v1/memories", {"text": text})
     told = daemon.clawctl("chat", "What do you remember about me?", "--session", "new").out
     assert "I prefer short commit messages" in told and "My name is Ana" in told
-
-
-def test_asked_to_forget_without_a_model_it_says_how(daemon: Daemon) -> None:
-    daemon.post("/v1/memories", {"text": "The spare wheel is in the boot"})
-    asked = daemon.clawctl("chat", "Forget that the spare wheel is in the boot", "--session", "new").out
-    assert "The spare wheel is in the boot" in asked and "`clawctl memory forget ID`" in asked

@@ -37,3 +37,15 @@ async def test_the_time_and_place_before_a_question_are_no_part_of_it() -> None:
 async def test_any_other_question_is_looked_up() -> None:
     assert FOUND in await _answer("what about octo/app#5?", [FOUND])
     assert "nothing in memory" in await _answer("what can you do about issue 7?", [])
+
+
+async def test_asked_to_forget_it_says_how() -> None:
+    async def look(_: str) -> Glance:
+        return Glance(status=[], recent=[], found=[], known=["The wheel is in the boot (mem_1)"])
+
+    message: dict[str, JSON] = {"role": "user", "content": "Please forget where the wheel is"}
+    request = ModelRequest(model="offline", system="", messages=[message])
+    *_, last = [piece async for piece in offline.build({}, {"look": look}).stream(request)]
+    assert isinstance(last, Reply)
+    said = str(last.content[0]["text"])
+    assert "The wheel is in the boot (mem_1)" in said and "`clawctl memory forget ID`" in said
