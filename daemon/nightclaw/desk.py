@@ -16,7 +16,7 @@ from nightclaw.initiative import backtest, chat
 from nightclaw.initiative.decide import Stance
 from nightclaw.initiative.presence import Presence
 from nightclaw.memory.offer import OwnerTurn, Scope
-from nightclaw.store import approvals, settings, tasks
+from nightclaw.store import approvals, memories, settings, tasks
 from nightclaw.store.db import Connection, Store
 
 FEATURES: dict[str, str] = {
@@ -78,15 +78,15 @@ class Desk:
         stance, now = self._stance(), self._clock.now_ms()
         given = chat.ChatMessage(message.key, message.text, message.session, message.priority)
 
-        def take(conn: Connection) -> chat.ChatTaken:
+        def take(conn: Connection) -> tuple[chat.ChatTaken, list[JSON]]:
             taken = chat.take(conn, given, stance.rules.version, stance.presence, now)
             task = tasks.get(conn, taken.task) if taken.task else None
             scope = Scope(task.repo, task.private) if task is not None and task.private else Scope()
             turn = OwnerTurn(taken.cursor, given.text, taken.session, taken.task, scope)
-            capture.owner_said(conn, turn, now, self._tz())
-            return taken
+            made = [memories.get(conn, i) for i in capture.owner_said(conn, turn, now, self._tz())]
+            return taken, [{"id": m.id, "text": m.text} for m in made if m is not None]
 
-        taken = await self._store.write(take)
+        taken, remembered = await self._store.write(take)
         if taken.interrupt and taken.task:
             self._runner.nudge(taken.task)
         return {
@@ -94,6 +94,7 @@ class Desk:
             "session": taken.session,
             "task": taken.task,
             "cursor": taken.cursor,
+            "remembered": remembered,
         }
 
     async def interrupt(self, session: str) -> JSONObject:

@@ -57,7 +57,12 @@ def test_a_correction_changes_the_next_conversation_and_why_names_it(hatch: Hatc
         server.policy(lambda asked: say("Noted."))
         daemon = hatch(agent_config(server), KEY).start()
         for words in ("The staging database listens on port 5432.", "No, the staging db moved to port 5433"):
-            assert daemon.clawctl("chat", words, "--session", "new").code == 0
+            said = daemon.clawctl("chat", words, "--session", "new")
+            assert (
+                said.code == 0
+                and "remembered: The staging d" in said.err
+                and "memory forget mem_" in said.err
+            )
         [memory] = active(daemon).values()
         asked = daemon.clawctl("chat", "which port does the staging database use?", "--session", "new")
         assert asked.code == 0

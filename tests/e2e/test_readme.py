@@ -113,6 +113,10 @@ def test_a_newcomer_gets_what_the_readme_says(newcomer: Newcomer) -> None:
         if block.mark == "background":
             newcomer.keep_running(block)
         elif not block.mark:
+            for name in re.findall(
+                r"memory/topics/[\w-]+\.md", block.text
+            ):  # no hand is quicker than the daemon
+                until(lambda name=name: (newcomer.folder / ".nightclaw" / name).exists(), f"{name} is there")
             said[block.text.splitlines()[0]] = newcomer.paste(block)
     heard = until(
         lambda: [body for body in newcomer.sink.bodies if "stretch" in str(body)], "the note arrives"

@@ -113,6 +113,8 @@ class Chat:
             sent: Sent = send(self.api, text, self.session or self._wanted, RETURN_S)
             self._mine.add(sent.signal)
             self.session = sent.session or self.session
+            for line in sent.remembered:
+                self.screen.say(one_line(f"  {line}"), "dim")
             if sent.task:
                 with self._moved:
                     self._asked[sent.task] = max(sent.cursor, self._asked.get(sent.task, 0))

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable
 
-from clawctl.api import Api, Row, as_row, words
+from clawctl.api import Api, Row, as_row, rows_of, words
 from clawctl.exits import Busy, Gone, NotRunning
 from clawctl.stream import RETURN_S
 
@@ -27,6 +27,11 @@ class Sent:
         self.task = words(answer.get("task"))
         cursor = answer.get("cursor")
         self.cursor = cursor if isinstance(cursor, int) else 0
+        self.remembered = [
+            f"remembered: {words(row.get('text'))} (clawctl memory forget {words(row.get('id'))})"
+            for row in rows_of(answer.get("remembered"))
+        ]
+        """a line for each memory it made"""
 
 
 def send(api: Api, text: str, session: str | None, return_s: float = 0.0) -> Sent:

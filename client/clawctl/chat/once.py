@@ -27,6 +27,8 @@ def chat(call: Call) -> int:
         raise wrong("there is nothing to say", call.verb)
     seconds = _seconds(call)
     sent = send(call.api, text, call.maybe("--session"))
+    for line in sent.remembered:
+        call.out.note(one_line(line))
     if call.has("--no-wait"):
         if call.out.is_json:
             call.out.json(sent.answer)

@@ -376,10 +376,16 @@ class Check(TypedDict):
     fix: str
 
 
+class Remembered(TypedDict):
+    id: str
+    text: str
+
+
 class ChatAccepted(TypedDict):
-    """cursor: events after it belong to the answer."""
+    """cursor: events after it belong to the answer. remembered: what the message made a memory at once."""
 
     signal: str
     session: str
     task: str | None
     cursor: int
+    remembered: list[Remembered]
