@@ -5,7 +5,7 @@ moment. What is pasted (fences, quotes, long texts) is not the owner's word, and
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nightclaw.memory import keys, pasted, standing, values
 
@@ -13,18 +13,24 @@ LONGEST, MOST = 600, 8
 _OWN_WORDS = 1_500
 _FOR_LATER = r"(?: (?:for|to) (?:later|next time|the future|me|you|self|yourself|myself)){0,2}"
 _KEEP = re.compile(
-    r"(?is)^(?:(?:remember|note|keep in mind|bear in mind|be aware|memori[sz]e|don['’]?t forget"
+    r"(?is)^(?:(?:(?:bitte )?(?:merk(?: dir| dir bitte|e)?|denk(?: bitte)? dran|notier(?:e dir)?)"
+    r"|note bien|retiens"
+    r"|souviens-toi|n['’]oublie pas|recuerda|ten en cuenta|ricorda|zapami[eę]taj|onthoud|remember|note"
+    r"|keep in mind|bear in mind|be aware|memori[sz]e|don['’]?t forget"
     r"|do not forget|(?:for|as) (?:the record|(?:the )?next time|future reference)|fyi|(?:make"
     r"|take) a note|for your notes"
     rf"|psa|(?:add|save|commit) (?:(?:this|it) )?to (?:your |my )?(?:notes|memory)){_FOR_LATER}|(?:save|store"
     r"|keep|write|note|put|learn|record) (?:this|that|it|the following)(?: (?:down|in mind|(?:in|into"
     rf"|to) (?:your |my )?(?:memory|notes)))?{_FOR_LATER}(?=\s*[:,]))(?![\w'’-])(?: (?:that"
-    r"|this))?\s*[:,—–-]?\s+(?P<said>.+)$"
+    r"|this|que|dass|che|dat|że))?\s*[:,—–-]?\s+(?P<said>.+)$"
 )
 _TO_DO = re.compile(r"(?i)^(?:to|me to|when|how|why|what|if you|whether|about|the (?:time|day) when)\b")
 _FROM_NOW = re.compile(
-    r"(?i)^(?:please |and |ok(?:ay)?,? |so )*(?:from (?:now|here|today)(?: on(?:wards)?)?+(?! (?:to|until|till)\b)"
-    r"|going forward|in (?:the )?future(?! \w+s (?:of|will|is|are|it|this)\b)|henceforth|as a rule|by default"
+    r"(?i)^(?:please |and |ok(?:ay)?,? |so )*(?:from (?:now|here|today)(?: on(?:wards)?)?+(?! (?:to|until"
+    r"|till)\b)"
+    r"|going forward|in (?:the )?future(?! \w+s (?:of|will|is|are|it|this)\b)|henceforth|hereafter|(?:for"
+    r"|as) (?:the future|a general thing)|in general(?! i (?:agree|like (?:it|your|the))\b)|as a rule"
+    r"|by default"
     r"|(?P<as_of>(?:starting|as of|beginning) (?:now|today)))\b[,:]?\s+"
     r"(?P<said>(?!we (?:could|should|might|may|can)\b).+)$"
     r"|^(?P<same>(?!there\b|i['’]ll\b|i will\b|(?:\w+ ){1,3}will\b).+?),?\s+"
@@ -34,12 +40,14 @@ _WRONG = re.compile(
     r"(?i)^(?:no(?: no)?(?=\s*[,.:;!—–]|\s+(?:i|we|it|the|that|use|you|our|my|he|she|they|do|don['’]?t|its"
     r"|it['’]s)\b)|nope|nah|wrong|incorrect|not quite|not right|that(?:['’]s| is| was) (?:wrong|incorrect"
     r"|not (?:right|true|correct|it))|you(?:['’]re| are) wrong|correction|(?P<weak>actually|sorry)"
-    r"|wrong again|let me correct (?:you|that|this)|that(?:['’]s| is) (?:outdated|old|stale"
+    r"|wrong again|you (?:got|had) (?:the |my |our )?[\w ]{2,20} wrong|let me correct (?:you|that|this)"
+    r"|that(?:['’]s| is) (?:outdated|old|stale"
     r"|not how we \w+ it)|you(?:['’]re| are) (?:mixing|confusing) [\w ]{2,20}|i (?:meant"
     r"|said))\b(?:\s*[,.:;!—–-]+\s*|\s+)(?P<said>.+)$"
 )
 _MARKED = re.compile(
-    r"(?i)^(?:(?:oh,? )?(?:no|nope|nah|wrong|incorrect|correction|that(?:['’]s| is| was) (?:wrong"
+    r"(?i)^(?:(?:oh,? )?(?:no|nope|nah|wrong(?: \w+)? again|wrong|incorrect|correction|that(?:['’]s| is"
+    r"| was) (?:wrong"
     r"|incorrect|not (?:right|true|correct|it))|you(?:['’]re| are) wrong|not (?!(?:now|yet|sure|really|bad"
     r"|again|quite|so|today|here|that|this|it)\b)(?:[\w.-]+ ){0,2}[\w.-]+(?=!))[\s.!,]*)+$"
 )
@@ -78,6 +86,22 @@ _EACH_ITS_OWN = re.compile(  # "tabs in the shader files, spaces everywhere else
     r"|everywhere(?: else)?|elsewhere)[.!]?$"
 )
 _YOU_KEEP = re.compile(r"(?i)^(?:you|u) (?:keep|always|constantly|still) (?!getting\b)\w+ \S.{4,120}$")
+_CUTS = re.compile(
+    r"(?<=[\w)][\w)][.!?])\s+(?=[a-z][\w'’]* \w)"
+    r"|(?<=\w)[,;.] (?:oh,? )?(?:and|but|also) (?=(?:please )?(?:remember(?: that\b|:)|keep in mind"
+    r"|note that|from now on|in general|in (?:the )?future"
+    r"|for (?:the|future)|going forward|as a rule)\b)"
+)
+_SEALS = re.compile(  # it is said of the sentence before
+    r"(?i)^(?:(?:and )?(?:that|this|it)(?:['’]s| is) (?:just )?(?:the|our|my|a) (?:[\w-]+ )?(?:rule"
+    r"|policy|convention|way|standard|law|preference|habit|deal)\b"
+    r"|that['’]s (?:how|final|settled|been|fixed)\b|(?:always|ever|never|every time|no exceptions?"
+    r"|without exceptions?|period|full stop|final|decided|please)[.!]*$)"
+)
+_HALVES = re.compile(
+    r"(?i)^(?:no,? )?(?:i (?:said|meant) )?(?:[\w-]+, )?not (?!(?:now|yet|sure|really|bad|again|quite|so"
+    r"|today|here|that|this|it)\b)[\w-]+\.$"
+)
 _STOP_IT = re.compile(
     r"(?i)^(?:please,? )?(?:don['’]?t(?: do (?:that|it))?|stop(?: (?:that|it))?|no more|quit (?:that"
     r"|it))(?:,? please)?[.!]*$"
@@ -106,12 +130,16 @@ def learned_of(text: str, before: str = "") -> list[Learned]:
     parts = [] if whole else sentences(own[:_OWN_WORDS])
     if whole:
         found.append(Learned(_tidy(whole), "explicit"))
-    is_marked = False
+    is_marked, last = False, None
     for sentence in parts:
         one = _of_sentence(sentence, before, is_marked=is_marked)
         is_marked = _MARKED.match(sentence) is not None
-        if one is not None and one not in found:
+        if one is None and last is not None and last in found and standing.goes_on(sentence):
+            one = replace(last, text=f"{last.text} {_tidy(sentence)}")
+            found[found.index(last)] = one
+        elif one is not None and one not in found:
             found.append(one)
+        last = one
     return [one for one in found if one.text and len(one.text) <= LONGEST][:MOST]
 
 
@@ -163,8 +191,10 @@ def _of_sentence(sentence: str, before: str, *, is_marked: bool) -> Learned | No
         is_borrowed = corrected.rstrip(". ") not in sentence
         return Learned(_tidy(corrected), "correction", is_borrowed and not _NOT_BUT.match(sentence))
     told = standing.informed(plain) or plain
-    if standing.rule_of(told) is not None:
-        return Learned(_tidy(said if plain != said else told), "explicit")
+    opened = _WRONG.match(told)
+    fresh = opened["said"] if opened else told
+    if standing.rule_of(fresh) is not None and (plain == said or standing.rule_of(said) is not None):
+        return Learned(_tidy(said if plain != said else fresh), "explicit")
     return Learned(_tidy(told), "explicit") if told is not plain and standing.STATES.search(told) else None
 
 
@@ -229,8 +259,13 @@ def _in_place(said: str, before: str) -> str | None:
 def sentences(own: str) -> list[str]:
     """Its sentences; a short form ("e.g.") ends none, and "You keep … . Don't." is one."""
     out = list[str]()
-    for part in keys.sentences(own):
-        goes_on = out and (_SHORT.search(out[-1]) or (_STOP_IT.match(part) and _YOU_KEEP.match(out[-1])))
+    for part in (piece for whole in keys.sentences(own) for piece in _CUTS.split(whole)):
+        goes_on = out and (
+            _SHORT.search(out[-1])
+            or (_STOP_IT.match(part) and _YOU_KEEP.match(out[-1]))
+            or _HALVES.match(out[-1])
+            or (_SEALS.match(part) and not standing.is_request(out[-1]))
+        )
         if goes_on:
             out[-1] = f"{out[-1]} {part}"
         else:

@@ -133,6 +133,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     ),
     "whenever": (
         rf"^(?:whenever|every time|each time|any ?time) (?:(?:you|we)\b.{{8,}}|[^,]{{3,80}}, {_TELLS}.{{6,}})",
+        r"^when(?:ever)? there(?:['’]s| is| are) (?:two|several|more|any|no|an?)\b.{3,40}?, \w+ .{4,}",
         r"^(?:for )?next time,? (?!i\b|we\b).{8,}",
         rf"^when (?:you|i|we) (?!(?:{PAST}|have|are|can|get|finish)\b)\w+ {_ANY}.{{0,60}}?, {_TELLS}.{{6,}}",
         rf"\b(?:every|each|any) (?:new )?(?:[\w-]+ )?{_EVENTS} (?:you|we|i) (?!{PAST})\w+",
@@ -156,9 +157,14 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"{_TEAM}(?:switched|migrated|moved|upgraded|replaced|chosen|chose|picked|renamed)\b"
         r"(?=.{0,60}\b(?:to|from|for|with|over|off|as|on|since) \w)",
         rf"{_TEAM}(?:adopted|dropped|abandoned|retired) (?!the\b|an?\b)\w+",
-        r"^(?:decision|decided|agreed)(?: (?:of|in|by|at|from) [\w -]{2,20})?: ?\w+|, (?:decided|agreed)[.!]?$",
+        r"^(?:decision|decided|agreed)(?: (?:of|in|by|at|from) [\w -]{2,20})?(?:,? [\w ]{3,20})?: ?\w+|, (?:decided|agreed)[.!]?$",
+        rf"^(?:{NAME} and (?:i|{NAME})|the \w+|legal|management) (?:have |has )?(?:{_CHOSE}|voted|approved)\b(?! (?:on )?nothing)",
+        rf"^it(?:['’]s| has| was)(?: been)? (?:{_CHOSE}|approved) that |^(?:management|legal|the \w+) (?:has |have )?signed off on\b|^the (?:team|board|group) voted\b",
+        r"^(?:we(?:['’]re| are) )?(?:sticking|staying) with \w|^we(?:['’]ve| have)? (?:gone|went|going|go) back to (?!bed|work|it)",
+        r"[,.] (?:and )?that['’]s (?:final|been (?:decided|agreed|settled)|settled|decided)[.!]?$",
     ),
     "prefer": (
+        r"^(?:can['’]?t stand|hate|dislike) [\w-]+s\b",
         rf"^i(?:['’]d| would)? (?!(?<=d )(?:love|like|hate)\b)(?:(?:always|really|strongly|generally|usually|much|still) )*{_TASTE}\b"
         rf" (?:you )?(?!(?:how|when|where|the|your|better|doing|merge conflicts|to (?:{_ERRANDS}))\b)\w+",
     ),
@@ -188,6 +194,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     ),
     "don't": (
         rf"^(?:{_NOT}|stop(?= \w+ing\b)|avoid) (?!{_IDLE})[\w-]+ {_ANY}",
+        r"^stop \w+ing the [^,;]{3,50}[,;] we (?:have|use|do)\b",
         rf"^{_NOT} (?:wake|call|ping|disturb|notify|mail) me (?:before|after|between|on|at|for|about|unless|during)\b",
         rf"^{_NOT} \w+ (?:the|a|an) [^,;]{{2,60}}? (?:in|for|on) [a-z]+s\b",
         rf"^{_NOT} \w+ (?:the|a|an) [^,;]{{2,60}}?[,;] (?:it|they)(?:['’]s| is|['’]re| are) \w+(?:ed|en) ",
@@ -201,13 +208,15 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"^(?:use|prefer|choose|favou?r) (?!(?:the|an?|port|version|option|number)\b|\d)[^,]{1,60}?"
         r"(?:,? not |,? instead of | over |,? rather than )\S",
         rf"^(?:instead of|rather than) (?!\w+ing\b){_ANY}(?: [\w-]+)?,? (?:use|take|write|choose|prefer|pick|post|send|log) (?!\d){_ANY}",
+        r"^(?:give|show|tell) me (?:the )?\w+s? first(?:,| and| then) (?:the )?\w+s? (?:after(?:wards)?|later|second|last|then)\b",
+        r"^(?!do\b|run\b)[\w -]{3,40} first, (?:then )?[\w ]+, then \w",
         r"^keep [^,]{3,50}, not |^(?:prefer|favou?r) (?!the\b|an?\b)\w+",
     ),
     "how": (
         rf"^{_HOW} (?!(?:the|an?|my|your|port|version|option)\b|\d|all \w+ (?:in|on) the\b|.* and (?:push|commit|merge|run|send|open|show)\b)(?:(?:only|new|all|stale|long|short|public|private) )?[\w-]*[^\W\d]s"
         r" (?:after|with|as|under|in|like|only|by|using|via|on|before|at|without|through|next to) \S",
         r"^(?:keep|write|format|name|spell|phrase) (?:commit|branch|file|test|class|variable|error|log|code|table|column) \w+s (?:in|with|after|like|as|at|under) \S",
-        r"^(?:write|speak|answer|talk|reply) (?:to me |with me )?(?:in )?(?!it\b)\w+ (?:with|to) me[.!]?$",
+        r"^(?:write|speak|answer|talk|reply) (?:to me |with me )?(?:in )?(?!it\b)\w+ (?:with|to) me[.!]?$|^(?:write|speak|talk) (?:to|with) me in \w",
         r"^use the (?:imperative|metric|same style|[\w-]+ (?:mood|tense|style|format)) in\b",
     ),
     "scope": (
@@ -234,6 +243,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"^(?:the|our) (?:[\w-]+ ){1,4}(?:(?:has|have) only(?! \w+ed\b)|only (?:has|have|allows?|accepts?|supports?)) .*(?:\d|(?-i:[A-Z]))",
         rf"^{_CERTAIN}[\w-]+(?: [\w-]+)?s (?:need|require|must have) (?:\d+|two|three|an?|at least) \w+",
         rf"^{_CERTAIN}[\w-]+(?: [\w-]+)?s (?:belong|go|live|stay|come) (?:in|under|into|to|before|after|next to|behind|first|last|through|via)\b",
+        r"^(?:one|two|three|at most|at least) [\w -]{3,40} per [a-z]",
         rf"^(?:no need|you {_NOT} (?:have|need)) to \w+ .*\b(?:every|each|always|at the end|your (?:answers?|replies))\b",
     ),
     "you keep": (
@@ -258,6 +268,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     "so": (
         rf"^(?:i|we|my|our|the)\b.{{4,80}}?(?:,? so |\. |, )(?:please )?(?:{_NOT}|never)"
         r" (?!worry|do\b|push\b|start\b|commit\b|wait|be\b|touch anything)\w+ .{4,}",
+        r"^(?:i|we|our|my)\b.{4,60}, so [\w-]+ [\w-]+s(?: \w+)? please[.!]?$",
         r"^(?:i(?:['’]m| am)? (?!(?:on|at|in) (?:a|the|my) (?:call|meeting|bus|plane|phone|lunch|break|rush)\b|done\b|going\b|about\b)|we\b|my\b|our\b)[^,]{4,80},? so"
         r" (?:please )?(?:always|keep|use|write|give me|assume|avoid|prefer|no|target|make sure) (?!(?:it|that|this|going|in mind|more|(?!every|any)\w+ing|\d+)\b)\w+",
         r"^(?:i|we|my|our|the)\b.{4,80}?(?:,? so |\. |, )(?:please )?[\w ]{3,40} (?:have to|need to|must|needs?) \w+",
@@ -279,3 +290,109 @@ ROLES = re.compile(
     rf"|^(?i:the|our|my) (?:[\w-]+ ){{0,3}}?(?i:{PEOPLE})(?: (?i:for|of|on) [^,]{{1,40}})? (?:is|are)(?: now)? [A-Z]\w+"
 )
 """Who does what: here capital letters tell a name."""
+
+
+_FINITE = one_of(  # a verb in a form that has a subject
+    r"""is are['’]?n?t? isn['’]t aren['’]t was wasn['’]t has have hasn['’]t haven['’]t do does don['’]t doesn['’]t can can['’]t cannot may must mustn['’]t
+    will won['’]t should shouldn['’]t needs? gets? lets? goes go lives? uses? means?"""
+)
+_WORKPIECE = one_of(  # what one looks at or works on just now, when it is called "the …"
+    r"""function method class variable file test tests line row column field button loop bug error exception issue ticket pr mr
+    branch commit diff value result output answer response request endpoint parameter argument key string query script regex
+    download page form list draft parser image job pipeline build deploy(?:ment)? migration patch change proposal fix problem
+    cause header footer heading text typo mock stub assertion snippet screenshot log logs stack_?trace trace cache queue
+    meeting call train coffee weather office wifi vpn disk battery laptop screen (?:the_)?(?:customer|client|users?)$ intern demo
+    invoice mail message package linter compiler debugger handler table rest thing way idea question numbers sidebar spinner cursor layout icons? bundle flag window title constructor array object container spec type
+    heating checks? container step assertions? chart modal popup tooltip menu panel tab link url_bar animation colou?r font background
+    image module import imports callback hook component view route controller config_key selector element div span
+    iterator closure lambda struct interface enum generic flight bus dashboard prototype slide deck text spec"""
+)
+_COMPOUND = r"(?! (?:codes?|messages?|names?|handling|files?|data|team|network|servers?|api|db|database|buckets?|format|style|size|limits?|services?|schemas?|types?|ids?|keys?|branch(?:es)?|pages?|index|pool|library)\b)"
+_BAD_STATES = one_of(
+    r"""late sick ill asleep out tired hungry offline unavailable behind ahead on_fire full blank weird odd strange ugly funny happy
+    angry nervous loud noisy dead annoying terrible awful horrible hilarious halfway back done ready busy free available alive
+    unstable unhappy confused lost outdated cut_off up at_lunch here there gone late early long big small fast amazing awesome
+    cool nice cute boring interesting nonsense nuts crazy impressive correct right true clear obvious sad lovely a_(?:mess|pain|joke|nightmare|disaster|bit|lot)
+    wrong missing empty broken stuck stale slow flaky fixed merged sorted closed over"""
+)
+_IRREGULAR = one_of(
+    r"""was were did had went got came saw found broke left made took gave said told ran sent wrote forgot lost felt kept heard thought
+    knew began put_back blew hit fell grew shut sat stood met spent built caught meant read_it woke threw"""
+)
+GENERAL = re.compile(
+    r"(?i)\b(?:always|never|nobody|no one|must(?:n['’]t)?|may|by default|generally|usually|normally|in general|as a rule|whenever"
+    r"|nightly|weekly|daily|monthly|no longer|required|mandatory|forbidden|banned|optional|deprecated|supported|(?:mon|tues|wednes|thurs|fri|satur|sun)days|in (?:this|our|my) (?:repo|project|team|code_?base))\b"
+)
+"""Says that more is meant than what lies before the speaker."""
+_AGAINST: dict[str, tuple[str, ...]] = {
+    "request": (
+        r"^(?:let['’]?s|let me|lemme|wonder(?:ing)?\b|please|pls|could|can|would|will you|wanna|need an?\b|need to|want to|got any|any (?:idea|news|chance)|time to)\b",
+        r"\b(?:i need you|i want you|i['’]d like you|i['’]d like to|we need to|i need to|i have to|(?<!what )i want to|we have to (?:talk|go|leave|fix|look)|remind me|tell me|show me|give me|ping me|let me know)\b",
+        r"\bneeds? (?:an? )?(?:\w+ )?(?:review|reboot|restart|fixture|fix|rebase|look|section|break|call|hand)\b",
+    ),
+    "progress": (
+        r"(?:\b(?:am|is|are|was|were|been|be)|['’](?:m|s|re)|\b(?:keeps?|starts?|stops?|still|just))(?: (?:not|now|still|just|all|currently|already|slowly|about|also))*"
+        r" (?!(?:going with|going for|dropping|moving (?:to|off|away)|switching|sticking|staying|standardi[sz]ing|retiring|deprecating"
+        r"|replacing|migrating|adopting|using|keeping|phasing|nothing|anything|everything|something|staging|billing|testing"
+        r"|training|logging|pricing|routing|marketing|engineering|missing (?:on purpose|by design)|sending all)\b)\w{2,}ing\b",
+        r"^(?:still|just|looking|waiting|working|trying|thinking|feels?|looks|seems|sounds|works|turns out)\b",
+        r"\b(?:looks? (?:good|great|fine|like|ok|weird|odd)|seems?|appears? to|sounds?|feels? like|about to|going to|gonna|i['’]ll|we['’]ll|halfway|on (?:my|his|her|their) way|over night|out of)\b",
+    ),
+    "past": (
+        rf"^(?!(?:the|our|my|an?) \w+ed\b)(?:(?!{_FINITE}\b|\w+['’](?:s|re|m)\b)[\w'’@./-]+ ){{1,5}}?(?:{_IRREGULAR}|(?<!the )(?<!our )(?<!are )(?<!is )(?<!get )(?<!gets )(?!need|feed|speed|seed|embed|shared|hosted|managed|nested|typed|generated|based|limited)\w{{2,}}ed)\b(?! (?:\w+ )?(?:is|are|has|have|must|may|lives?|goes?|gets?|needs?)\b)",
+    ),
+    "quote": (r"\b(?:sentence|text|line|phrase|words?|string|passage|snippet|payload|title|name|value)s?:? [\"“'`]|[\"“`]{2}|^[^\"]*\"[^\"]*$",),
+    "state": (
+        r"\balready\b|\b(?:too|never) (?:low|high|many|much|goes? away|stops?)\b|\bthan before\b|\b(?:eats|overlaps|jumps|terrible|gorgeous)\b|\bhave (?:passed|failed)\b|\bexits with\b|\bwon['’]t (?:start|load|open|compile|stop|go|build|work)\b",
+        r"\b(?:twice|again|finally|thanks|asleep)[.!]?$|\b(?:works?|takes?|looks?|runs?|loads?) (?:\S+ ){0,3}now\b|\ball (?:my|the) \w+[.!]?$",
+        r"\b(?:rate|usage|load|latency|coverage|memory|score|accuracy|loss)\b.* (?:is|at) (?:at )?\d|\berror:|^[\w-]+: \(\d|(?:\S*\d\S* .*){4}\d",
+        r"^(?:kubectl|docker|podman|make|cargo|terraform|helm|yarn|pnpm|npm|pytest|ssh|grep|psql|brew|apt) (?!(?:is|are|runs|has|must|over|for|and|or|not)\b)[a-z-]+(?: [\w./-]+)?$",
+        r"^we(?:['’]re| are) (?:\d+|two|three|four|five)\b",
+        rf"(?:\b(?:is|are|am)|['’](?:s|re|m))(?: (?:not|now|still|all|already|really|very|so|too|a bit|pretty|just|again|quite|completely|totally|almost|nearly|back|half))* {_BAD_STATES}(?=\s*(?:$|[,.;!]|and\b|but\b|since\b|again\b|today\b|now\b|until\b|at\b|with\b|about\b|to\b|in\b))",
+        r"\b(?:fails?|crash(?:es)?|hangs?|breaks|errors? out|times? out|complains?|flickers?|lags?|does nothing|goes wrong|takes (?:ages|forever|too)|shows up|freezes)\b",
+        r"\bhas (?:\d+|two|three|four|five|six|ten|a lot of|many|a|no) (?:\w+ )?(?:lines|pages|title|duplicates|messages|errors?|failures?|warnings?|comments?|typos?|bugs?|conflicts?|approvals|hits|entries|fields?|flu|call|meeting|question|problem)\b",
+        r"\b(?:is|are) (?:at|only|about|around) \d+(?: ?%| percent| GB| MB| ms| of)|\d+ (?:percent|%)$",
+        r"\bon (?:my|his|her) (?:machine|screen|phone|end|side|monitor|desk)\b|\bin the (?:log|logs|output|console|heading|browser|kitchen)$",
+    ),
+    "hour": (
+        r"\b(?:today|tonight|tomorrow|yesterday|right now|ago|at the moment|currently|for now|now on(?!$)|in (?:\d+|five|ten|a few|an?|half an) (?:minutes?|mins?|hours?|sec\w*)"
+        r"|(?:until|till|by|before|after|since) (?:noon|lunch|eleven|ten|tonight|tomorrow|\d+ ?[ap]m)|this (?:morning|afternoon|evening|week)|over lunch|last (?:night|week)|so far|all day|(?:next|this) sprint|in one go|anymore)\b",
+        r"\b(?:leaves?|starts?|meet(?:ing)?|call|back|home|here|free|until|by) (?:at )?(?:three|four|five|six|seven|eight|nine|ten|eleven|twelve|noon|\d{1,2}(?: ?[ap]m)?)[.!]?$",
+    ),
+    "wonder": (
+        r"\b(?:maybe|perhaps|probably|possibly|presumably|apparently|i (?:think|guess|suppose|believe|assume|hope|wish|doubt|wonder)|could|might|would|not sure|no idea|what if|dunno|who knows|should be (?:fixed|fine|ok|enough|good)|or not|somehow|kinda|sort of|kind of)\b",
+    ),
+    "reaction": (
+        r"^(?:thanks?|thx|nice|lol|haha\w*|wow|good|great|perfect|awesome|ugh|damn|happy|congrats?|sorry|ouch|yay|well done|love it|cool|fine|sure|ok(?:ay)?|done|yes|yep|no (?:problem|rush|worries|need|idea|luck)|same|hi|hello|morning|bye|see you|never ?mind|whatever|funny|oh|ah|hm+|stop|wait|back|next|first)\b(?! (?:names|practice|errors))",
+        r"\b(?:lol|haha|ugh|argh)\b",
+    ),
+    "self": (
+        r"^i (?:owe|want|wanted)\b|^i (?:love|hate) \w+$|^we (?:run|do|try|test|start|stop|go|meet) .*\b(?:now|then|first|soon)$|^(?:[\w-]+ ){1,3}wants to\b",
+        r"^my (?:guess|question|point|idea|bet|take|turn|bad)\b|^(?:i|we)(?: have|['’]ve) (?:\w+ )?(?:minutes|hours|days|questions?|problems?)\b",
+        r"^i(?:['’]m| am) (?!the (?:only|one|lead)\b)(?!.*\b(?:more|most|less|better) \w+ (?:with|at|than)\b)|^i (?:see|get|got|hear|need|have|can(?:['’]t|not)?|know|understand|feel|miss|wait|check|do|did|don['’]t (?:see|get|know|understand|have|think|remember|care|need)|love (?:it|how)|put|just|still|also see|look|run|start|open|try|click|deploy|press|mean|meant)\b",
+        r"^we (?:can|could|see|got|hit|still|just|have (?:an?|no|\d+|two|three|time|to)|need (?:an?|more|time)|should|also|almost|miss|get|know|want)\b",
+    ),
+    "context": (
+        r"^(?:you|your|u|yours|no|every(?:thing|one|body)|(?:each|every|any) ?time|all (?:my|the|of|i|\d+)|killed|whenever|in case|instead|rather)\b",
+        r"^(?:all|every|each) .* (?:is|are) \w+(?:ed|en)[.!]?$|\bmy (?:mails?|messages?|calls?|questions?)\b",
+        r"^there(?:['’]s| is| are) (?!(?:no|only|exactly|two|three|four|five) (?!(?:\w+ )?(?:time|need|reason|way|point|rush|hurry|hope|doubt|sign|trace|tests?|errors?|bugs?|failing|left|idea|coffee|people|files?|failures?|warnings?|issues?|typos?)\b))",
+        rf"^this (?!{_HOMES}\b)",
+        r"^(?:it|that|these|those|they|he|she|here|them|him|its|his|her|their|both|neither|one|so|which|what|how|why|when|where|who|if|because|then|after|before|two of|none of|each of|some of|most of|and|or|but|like|as)\b",
+    ),
+    "piece": (
+        rf"^(?:my|our|his|her|their) (?:\w+ )?(?:{_WORKPIECE}{_COMPOUND}|headphones|phone|code|boss|mentor|doctor|colleague|manager|numbers)\b",
+        r"^(?:the|our|my) (?:new|second|first|next|other|whole|flaky) ",
+        rf"^(?:the|another|some|an?(?= \w+ (?:is|has)\b)) (?:(?:first|second|third|last|next|other|same|old|docker|db|user|mobile|main(?! branch)|whole|left|right|failing|red|blue|green|top|customer|error|pull) )?{_WORKPIECE}\b{_COMPOUND}(?! (?:of|for|in|from) (?:the|our|my|every|all)\b.* (?:is|are|must)\b)",),
+}  # fmt: skip
+AGAINST: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (name, re.compile("|".join(f"(?:{p})" for p in found), re.IGNORECASE)) for name, found in _AGAINST.items()
+)
+"""(reason, pattern): why a sentence that states something is none to keep, the first that fits."""
+STATED = re.compile(
+    rf"(?i)\b{_FINITE}\b|['’](?:s|re|m)\b|^(?:our|my|all|every|each) (?:[\w'’-]+ ){{2}}\w|^(?:[\w'’./@-]+,? ){{1,8}}?[a-z]{{2,}}s\b(?= \S)|^(?:[\w'’./@-]+ ){{0,4}}?[\w-]+s [a-z]+\b"
+    r"|^(?:i|we) (?:[a-z]+ )?[a-z]+|^(?!(?:the|an?)\b)[\w.+#-]+(?: [\w.+#-]+)? over (?!(?:the|an?|it|there|here|lunch)\b)[\w.+#-]+"
+    r"|^(?!(?:error|warning|note|result)s?\b)[a-z]+(?: [a-z]+){0,2}: .*\d|^[\w ,-]{4,60} for [\w -]{2,40}, not \w"
+)
+"""What makes a statement of words: a verb that has a subject, or one of the short forms that do without."""
+RESCUED = frozenset({"piece", "self"})
+"""Reasons that a word of `GENERAL` takes away."""

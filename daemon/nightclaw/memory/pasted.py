@@ -30,9 +30,12 @@ _THINGS = (
 )
 _REPORTED = re.compile(
     rf"(?i)\baccording to\b|\b(?:per|quote from|quoting|excerpt (?:of|from)|from) the {_THINGS}\b"
-    rf"|\b{_THINGS} (?:(?:also|that|which|now|here) )?{_SAYS}\b|\b(?:says|writes|claims|insists|argues|mentions"
-    r"|suggests|recommends) (?!hi\b)|\b(?:says|writes)[:,\s]*$|\b(?:(?:he|she|they)(?! reads? \w)|it|who|someone"
-    rf"|somebody|people) (?:(?:also|just|then|even) )?{_SAYS}\b|(?:^|\s)(?!(?:i|we|you|already|just|have|never|always"
+    rf"|\b{_THINGS} (?:(?:also|that|which|now|here) )?{_SAYS}\b|(?<!nobody )(?<!no one )\b(?:says|writes"
+    rf"|claims|insists|argues|mentions"
+    r"|suggests|recommends) (?!hi\b)|\b(?:says|writes)[:,\s]*$|\b(?:(?:he|she|they)(?! reads? \w)"
+    r"|it(?! writes (?:to|into)\b)|who|someone"
+    rf"|somebody|people) (?:(?:also|just|then|even) )?{_SAYS}\b|(?:^|\s)(?!(?:i|we|you|already|just|have"
+    rf"|never|always"
     r"|and|to|be|was|is|as|before|get|i['’]ve|we['’]ve)\s)[\w@'’./-]+ (?:(?:also|just|then) )?(?:said"
     r"|told (?:me|us)|wrote|claimed|replied|commented|insisted|argued|announced|asks? (?:me|us)|asked (?:me"
     r"|us))(?![\w-])|\bthe (?:owner|user|maintainers?) (?:has |have )?(?:already )?(?:approved"
@@ -44,10 +47,13 @@ _REPORTED = re.compile(
 _CARRIES = re.compile(
     r"(?i)^(?:(?:please|can you|could you|would you|will you|also|and|now|then|ok(?:ay)?|hey"
     r"|let['’]?s)[\s,]+)*(?:summari[sz]e|translate|reply|answer (?:him|her|them|this|that)|respond|proofread"
-    r"|rephrase|reword|rewrite|explain|review|analy[sz]e|triage|classify|check|look at|read|draft|write|compose"
-    r"|send|post|tweet|email|mail|message|text|tell (?!me|you)\w+|ask (?!me)\w+|say|print|echo|output|type|add"
+    r"|rephrase|reword|rewrite|explain|review|analy[sz]e|triage|classify|check|look at|read|draft|write"
+    r"|compose"
+    r"|send|post|tweet|email|mail|message|text|tell (?!me|you)\w+|ask (?!me)\w+|say|print|echo|output"
+    r"|type|add"
     r"|insert|append|put|paste|include|set|rename|replace|change|commit|title|label|comment|open|create"
-    r"|make(?! it a)|file|log|search|grep|find|look for|test|assert|expect|parse|format|convert|process|handle"
+    r"|make(?! it a)|file|log|search|grep|find|look for|test|assert|expect|parse|format|convert|process"
+    r"|handle"
     r"|fix|implement|debug|what (?:does|do|is)|who|why|how|is|are|does|do)\b"
 )
 _TEXT_WORK = re.compile(
@@ -57,7 +63,8 @@ _TEXT_WORK = re.compile(
 )
 _SHOWN = re.compile(
     r"(?i)\b(?:this|these|that|those|the following|following|below|attached|pasted|here(?:['’]s| is| are"
-    rf"| comes)|got|received|look at|see|check|from|new) (?:[\w'’-]+ ){{0,4}}?{_TEXTS}\b|\b(?:this|these|below"
+    rf"| comes)|got|received|look at|see|check|from|new) (?:[\w'’-]+ ){{0,4}}?{_TEXTS}\b|\b(?:this|these"
+    rf"|below"
     r"|the following|following|as follows)[\s.!?…]*$"
 )
 _OWN_HEAD = re.compile(
@@ -83,9 +90,11 @@ _SALUTE = re.compile(
 )
 _TURN = re.compile(
     r"(?i)^\W{0,3}(?:system|user|assistant|human|ai|owner|admin|developer|tool|bot|agent|nightclaw"
-    r"|(?:important )?message from [\w ]{1,30})(?: (?:message|note|prompt|notice|override|instructions?|update"
+    r"|(?:important )?message from [\w ]{1,30})(?: (?:message|note|prompt|notice|override|instructions?"
+    r"|update"
     r"|turn|result|output))?(?: ?\([^)\n]{0,30}\))?\s*[:\]>]|^(?:\[\d{1,2}:\d\d[^\]]{0,12}\]"
-    r"|\d{1,2}:\d\d(?::\d\d)?(?: ?[ap]m)?) *<?[\w@. -]{1,40}[>:]|^<[\w@. -]{1,40}> |^@[\w-]+ (?:wrote|commented"
+    r"|\d{1,2}:\d\d(?::\d\d)?(?: ?[ap]m)?) *<?[\w@. -]{1,40}[>:]|^<[\w@. -]{1,40}> |^@[\w-]+ (?:wrote"
+    r"|commented"
     r"|said|opened)|^[\w .'’-]{1,40} {2,4}\d{1,2}:\d\d(?: ?[AP]M)?$"
 )
 _TAG = re.compile(r"<(?:!--|/?[A-Za-z][\w:-]{0,40}(?: [^<>\n]{0,200})?/?>)")
@@ -101,6 +110,12 @@ _ASKED_FOR = re.compile(
     r"|don['’]?t forget|make it a|let['’]?s agree|(?:write|put|learn|record) (?:this|that|it)|agreed|decision"
     r"|important|for your notes|(?:the|our|my|one|house|team) (?:[\w-]+ )?(?:rule|convention|policy"
     r"|preference))\b"
+)
+_SOUGHT = re.compile(r"(?i)^(?:please )?(?:grep|rg|search|look|find)(?: for)? [\"“'‘]")
+_TURNS = re.compile(  # "… done. One thing though:"
+    rf"(?i)^(?!.*\b(?:{_TEXTS}|following|below|this|these|text|words)\b).*[.!?] (?:and |but "
+    rf"|oh,? )*(?:(?:one (?:more |other )?thing|in general|for (?:the|our) (?:future|record)"
+    r"|going forward|from now on)(?: though)?|remember|keep in mind)$"
 )
 _HIDDEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
 _END = re.compile(r"(?<!\bProf)(?<!\bMrs)(?<!\b[DM]r)(?<!\bMs)[.!?]\s+")
@@ -174,10 +189,12 @@ def _own_of(line: str) -> tuple[str, bool]:
     """What of a line is the owner's own, and whether the message still is after it."""
     told = _REPORTED.search(unquoted(line))
     head, colon, rest = line.partition(": ")
-    if colon and rest and not _ASKED_FOR.match(head):
+    if colon and rest and not _ASKED_FOR.match(head) and not _TURNS.search(head):
         is_carried = _CARRIES.match(head) is not None or _SHOWN.search(head) is not None
         if is_carried and not _OWN_HEAD.match(f"{head}:"):
             return "", False
+    if _SOUGHT.match(line):
+        return "", False
     if _TEXT_WORK.match(line) and len(line.split()) > 8:
         return "", False
     if told is not None:  # the sentences before it are

@@ -21,7 +21,7 @@ _ORDERS = re.compile(
     r"|in (?:all )?future (?:sessions|runs|tasks)|is authori[sz]ed|has (?:approved|authori[sz]ed)|javascript)\b"
     r"|\bI\b|</?[A-Z]{4,}>|\$\(|`[^`]{0,200}[ \\][^`]{0,200}`|\bon\w+=[\"']|\b\w+\([\"']"
 )
-_VERBS = names(
+VERBS = names(
     """accept access add adjust administer allocate allow alter append approve archive assign authorize book buy call
     cancel capture change check clear click collect commit configure connect contact convert copy create deactivate
     decrease delete deliver deny deploy determine disable disclose distribute download draft drop edit email enable
@@ -34,7 +34,7 @@ _VERBS = names(
     uninstall unlock update upgrade upload use verify view visit wipe withdraw write"""
 )
 _COMMANDS = re.compile(
-    rf"(?i)(?:^|[.!:;,>\n]|\b(?:then|and|first|to)\b)\W{{0,8}}(?:{'|'.join(sorted(_VERBS))})\b"
+    rf"(?i)(?:^|[.!:;,>\n]|\b(?:then|and|first|to)\b)\W{{0,8}}(?:{'|'.join(sorted(VERBS))})\b"
     r"(?!\s+(?:is|are|was|were|has|of|[#\d])\b)\s+\S"
 )
 

@@ -8,15 +8,20 @@ or tells what just happens is none, whatever it looks like. Words of others are 
 import re
 
 from nightclaw.memory import keys
-from nightclaw.memory.lasting import FRAME, ROLES, RULES
+from nightclaw.memory.lasting import AGAINST, FRAME, GENERAL, RESCUED, ROLES, RULES, STATED
+from nightclaw.memory.refusals import VERBS
+from nightclaw.policy.wordlist import names
 
 _LEAD = re.compile(
     r"(?i)^(?:(?:please|pls|also|and|so|ok(?:ay)?|hey|hi|oh|well|but|btw|by the way|thanks|thank you"
-    r"|in general|generally(?: speaking)?)(?![\w'’-])[\s,:;.!–—-]*|(?:yes|yeah|yep|right|correct|exactly"
-    r"|cool|great|nice|sure|listen|look|important|reminder|update|one (?:more )?thing"
+    r"|generally(?: speaking)?|personally|for me|first of all)(?![\w'’-])[\s,:;.!–—-]*|(?:yes|yeah|yep"
+    r"|right|correct|exactly"
+    r"|cool|great|nice|sure|listen|look|important|reminder|update|one (?:more |other )?thing(?: though)?"
+    r"|that['’]s (?:final|settled|decided)|let['’]?s settle (?:it|this)|(?:looks|sounds) (?:good|fine|great)"
     r"|(?:just )?(?:so it['’]s clear|to be clear)|as (?:i|we) (?:already )?(?:said|told you"
-    r"|mentioned)(?: (?:before|already|earlier))?|i (?:already )?(?:told you|said)(?: (?:before|already"
-    r"|that))*)\s*[,:;.!–—-]\s*)+"
+    r"|mentioned)(?: (?:before|already|earlier))?|i(?:['’]ve)? (?:already )?(?:told you"
+    r"|said)(?: (?:before|already"
+    r"|that|once|twice|now|(?:three|many) times))*)\s*[,:;.!–—-]\s*)+"
 )
 _INFORMS = re.compile(
     r"(?i)^(?:just )?(?:fyi|heads[- ]up|for your (?:information|notes)|so (?:that )?you know"
@@ -30,7 +35,8 @@ _POLITE = re.compile(
     r"|stop \w+ing\b).{8,}?)[\s,]*(?:please)?[?.!]*$"
 )
 _ASKS = re.compile(
-    r"(?i)\?\s*$|\b(?:can|could|would|will) you\b|^(?:hm+,? |so |and |but |ok(?:ay)?,? )*(?:can|could"
+    r"(?i)\?\s*$|\b(?:can|could|would|will) you\b|^(?:hm+,? |so |and |but "
+    r"|ok(?:ay)?,? )*(?:can(?!['’]?t\b)|could"
     r"|would|will|shall|should|may|do(?! not\b)|does|did|is|are|was|were|am|has|have|what|why|how|where"
     r"|who|whose|which)\b"
 )
@@ -56,12 +62,13 @@ _PASSES = re.compile(
     r"|just (?:went|got|pinged|failed|came)|(?:is|are|was|were|['’]s|['’]re|keeps?|still"
     r"|just) (?:\w+ly )?(?<!you['’]re )(?:failing|fails|broken|red|green|up again|crashing|crashes|hanging"
     r"|passing|stuck|stale|slow|flaky|gone wrong|in use|wrong|missing|empty|fine|ok(?:ay)?|good|great"
-    r"|merged|reached|unreachable|taken|over|(?:down|done|running|ready|open|deployed|unused)(?! (?:on|at"
+    r"|merged|reached|unreachable|over|(?:taken|down|done|running|ready|open|deployed|unused)(?! (?:on|at"
     r"|in|by|with|every|from|under|via|for|when)\b))\b)"
 )
 _SCOPE = re.compile(
-    r"(?i)\bthe one who\b|\b(?:as of|starting|from) this (?:month|year|quarter|sprint)\b|\b(?:in|for|of|at"
-    r"|to|on|across|throughout|within|with) (?:this|that|our|my|the whole|all|all our|all my|any|every"
+    r"(?i)\bthe one who\b|\b(?:as of|starting|from) this (?:month|year|quarter|sprint)\b|\b(?:(?:in|for|of|at"
+    r"|to|on|across|throughout|within|with) |^(?=this ))(?:this|that|our|my|the whole|all|all our|all my"
+    r"|any|every"
     r"|each) (?:repo(?:sitory)?|repos(?:itories)?|projects?|code ?base|code|team|company"
     r"|org(?:ani[sz]ation)?|workspace|monorepo|apps?|products?|place|house|machine|laptop|office|shop|docs"
     r"|tests|tools|services|branches|tickets|commits|releases|configs?|apis?)\b"
@@ -71,7 +78,8 @@ _POINTS = re.compile(
     r"|commit|line|change|bug|error|function|thing|way|is|was|again|then|first|too|part)\b)"
     r"|that(?=[\s.!]*$)|that['’]s|there(?=[\s.!]*$)|the (?:first|second|third|last|next|other|same"
     r"|previous|latter|former|above|following|current|old|right|left|wrong|rest|new (?:one|version|file"
-    r"|test|branch)|(?:\w+ )?one(?! who))\b|your (?:first|second|last|next|other|previous|latest|new"
+    r"|test|branch)|(?!only one\b)(?:\w+ )?one(?! who))\b|your (?:first|second|last|next|other|previous"
+    r"|latest|new"
     r"|proposal|suggestion|change|fix|patch|idea|plan)|like (?:this|that)|how (?:fast|quick|that|it)"
     r"|when (?:that|this|it)|(?:pr|mr|issue|ticket|commit) #?\d+)\b"
 )
@@ -125,11 +133,13 @@ _LATE = re.compile(
     r"|we)\b[^.!?]{2,60})?[\s.!]*$"
 )
 _DECIDED = re.compile(
-    r"(?i)^(?:(?:we|the (?:team|board|group|lab)|i)(?:['’]ve| have| has)? (?:\w+ ){0,2}?)?(?:decided"
-    r"|agreed|settled|chosen?|picked|standardi[sz]ed|switched|decision|ended up)\b"
+    r"(?i)^(?:(?:we|the (?:team|board|group|lab)|i|it|(?-i:[A-Z])\w+ and (?:i"
+    r"|(?-i:[A-Z])\w+))(?:['’]s)?(?:['’]ve| have| has)? (?:\w+ ){0,2}?)?(?:decided"
+    r"|agreed|settled|voted|approved|chosen?|picked|standardi[sz]ed|switched|decision|ended up)\b"
 )
 _AT_A_TIME = re.compile(
-    r"(?i) (?:(?:from |of )?(?:today|yesterday)|(?:this|last) (?:morning|afternoon|week)|(?:in|at) (?:the "
+    r"(?i) (?:(?:from |of )?(?:today|yesterday)|(?:from )?(?:this|last) (?:morning|afternoon"
+    r"|week)(?:['’]s (?:meeting|call|sync))?|(?:in|at) (?:the "
     r"|our )?(?:stand-?up|meeting|retro|sync|planning))\b"
 )
 _MOMENT = re.compile(  # news and measures, unless they are asked to be kept
@@ -138,6 +148,45 @@ _MOMENT = re.compile(  # news and measures, unless they are asked to be kept
     r"|\bin my (?:downloads?|inbox|mail(?:box)?|pocket|bag|history|drafts?)\b|\b(?:is|are) (?:at|down to"
     r"|up to) \d+ ?(?:%|percent)|^(?:the|my|your) (?:error|bug|problem|issue|crash|failure|typo|cause"
     r"|mistake)\b"
+)
+_VERBS = VERBS | names(
+    """add apply ask avoid bear bump cherry-pick clean close continue copy cut debug do don't drop dump explain feed fix
+    follow format go grab help ignore install leave let look make mark mention migrate mock name note paste pick point
+    print pull push rebase refactor remember retry revert roll see set skip sketch squash stop summarize tag talk test
+    think throw try type grep undo wait walk watch wrap zip"""
+)
+_WHERE = re.compile(r"(?i)^(?:in|for|on|at|with|under|after|before|during) [^,]{2,60}, ")
+_HOW = re.compile(
+    r"(?i)^(?!only\b|(?:re|sup|ap|f)?ply\b|daily\b|\w*family\b)\w+ly |^\w+ (?:and|or) (?=\w+ (?:the|any"
+    r"|all|an?|every|each|its?|my|your|this|that)\b)"
+)
+_OBJECT = re.compile(
+    r"(?i)(?:the|an?|this|that|these|those|me|it|my|your|him|them|us|all|every|each|any|some|out|up"
+    r"|down)\b"
+)
+_NO_VERB = re.compile(
+    r"(?i)(?:all|both|half|not|only|for|in|on|at|with|from|by|under|per|during|of|nobody|everyone|we|i"
+    r"|\w+s|\w+['’]\w+)$"
+)
+_SUBJECT_OF = re.compile(
+    r"(?i)(?!(?:the|an?|this|that|these|those|me|it|my|your|our|all|every|each|some"
+    r"|any)\b)(?:[\w./@'’-]+ ){0,3}?"
+    r"(?:is|are|has|have|must|may|can(?:not)?|should|will|do(?:es)?|don['’]t|need|gets?|go|goes|live"
+    r"|lives|run|runs|belong|use|stay|end|come|start|expire|sit|land)\b"
+)
+_SEALED = re.compile(
+    r"(?i)[.,] (?:and )?that['’]s (?:the|our|my) (?:\w+ )?(?:rule|policy|convention"
+    r"|standard)(?: here)?[.!]?$"
+)
+_CONTINUES = re.compile(
+    r"(?i)^(?:it|they|those|these)(?:['’]s|['’]re)? |^\w+ (?:it|them|those) |\bthere[.!]?$"
+)
+_CONTINUED = re.compile(r"(?i)^(?:it|they|those|these|that)(?=['’ ])")
+_INSTEAD = re.compile(
+    r"(?i)^not [\w .-]{2,30}?[,;.!] (?=(?:we|it|the|our|my|this (?:repo|project|codebase|team))\b)"
+    r"|^it(?:['’]s| has|['’]s been| has been| was) (?:been )?(?:agreed|decided|settled) that |^it(?:['’]s"
+    r"| is) (?=(?-i:[A-Z])\w+ (?:who"
+    r"|that) )"
 )
 _IF_UNSURE = re.compile(r"(?i)^(?:if|when) (?:you(?:['’]re| are) )?(?:ever )?(?:unsure|not sure|in doubt)\b")
 
@@ -196,6 +245,17 @@ def asked_late(sentence: str) -> str | None:
     return sentence[: told.start()]
 
 
+def goes_on(sentence: str) -> bool:
+    """True for a short sentence that says more of what the one before it says."""
+    return (
+        _CONTINUES.search(sentence) is not None
+        and 3 <= len(sentence.split()) <= 14
+        and not is_request(sentence)
+        and not is_passing(sentence)
+        and against(_CONTINUED.sub("the thing ", sentence)) in {None, "piece"}
+    )
+
+
 def informed(sentence: str) -> str | None:
     """The statement of "FYI …", "just so you know, …", when it is one; None for news of the moment."""
     told = _INFORMS.match(bare(sentence))
@@ -207,14 +267,17 @@ def rule_of(sentence: str) -> str | None:
     """The name of the rule by which a sentence holds beyond this moment; None when none does. Without its opening."""
     if _DECIDED.match(sentence):  # that it was today is no part of what was decided
         sentence = _AT_A_TIME.sub("", sentence)
+    if _SEALED.search(sentence) and not _WONDERS.search(sentence) and not _ASKS.search(sentence):
+        return "policy"
     said = _IF_UNSURE.sub("", sentence)
     if not 8 <= len(sentence) <= 600 or is_news(sentence) or is_passing(said) or is_command(sentence):
         return None
+    sentence = _INSTEAD.sub("", sentence)
     bodies = list(dict.fromkeys((sentence, FRAME.sub("", sentence))))
     if RULES[0][1].search(sentence):
         return "policy"
     if points_away(sentence) and not re.match(
-        r"(?i)(?:whenever|every time|each time|you keep|keep doing)\b", sentence
+        r"(?i)(?:whenever|when there|every time|each time|you keep|keep doing)\b", sentence
     ):
         return None
     for name, pattern in RULES:
@@ -224,7 +287,33 @@ def rule_of(sentence: str) -> str | None:
         return "want"
     if ROLES.match(sentence):
         return "role"
-    return "fact" if _is_fact(sentence) else None
+    if _is_fact(sentence) and against(sentence) not in {"state", "self", "hour"}:
+        return "fact"
+    return "stated" if any(is_stated(body) for body in bodies) else None
+
+
+def is_stated(sentence: str) -> bool:
+    """True for a sentence that says how things are, when nothing speaks against keeping it."""
+    said = sentence
+    if len(said.split()) < 3 or said.endswith(":") or "…" in said or orders(said) or not STATED.search(said):
+        return False
+    reason = against(said)
+    return reason is None or (reason in RESCUED and GENERAL.search(said) is not None)
+
+
+def against(sentence: str) -> str | None:
+    """The name of the first reason why what a sentence states is nothing to keep."""
+    return next((name for name, pattern in AGAINST if pattern.search(sentence)), None)
+
+
+def orders(sentence: str) -> bool:
+    """True for an imperative: it opens with a verb, and none that has a subject follows soon."""
+    first, _, rest = _WHERE.sub("", _HOW.sub("", sentence)).partition(" ")
+    if first.lower() in {"don't", "don’t", "dont", "do", "never"}:
+        return True
+    if _OBJECT.match(rest) and not _NO_VERB.match(first):
+        return True
+    return first.lower() in _VERBS and not _SUBJECT_OF.match(rest)
 
 
 def _is_fact(sentence: str) -> bool:
