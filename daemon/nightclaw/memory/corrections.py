@@ -28,7 +28,8 @@ _TO_DO = re.compile(r"(?i)^(?:to|me to|when|how|why|what|if you|whether|about|th
 _FROM_NOW = re.compile(
     r"(?i)^(?:please |and |ok(?:ay)?,? |so )*(?:from (?:now|here|today)(?: on(?:wards)?)?+(?! (?:to|until"
     r"|till)\b)"
-    r"|going forward|in (?:the )?future(?! \w+s (?:of|will|is|are|it|this)\b)|henceforth|hereafter|(?:for"
+    r"|going forward|in (?:the )?future(?! \w+s (?:of|will|is|are|it|this)\b)|henceforth|hereafter"
+    r"|(?:effective )?immediately(?=:)|moving forward|(?:for"
     r"|as) (?:the future|a general thing)|in general(?! i (?:agree|like (?:it|your|the))\b)|as a rule"
     r"|by default"
     r"|(?P<as_of>(?:starting|as of|beginning) (?:now|today)))\b[,:]?\s+"
@@ -40,9 +41,10 @@ _WRONG = re.compile(
     r"(?i)^(?:no(?: no)?(?=\s*[,.:;!—–]|\s+(?:i|we|it|the|that|use|you|our|my|he|she|they|do|don['’]?t|its"
     r"|it['’]s)\b)|nope|nah|wrong|incorrect|not quite|not right|that(?:['’]s| is| was) (?:wrong|incorrect"
     r"|not (?:right|true|correct|it))|you(?:['’]re| are) wrong|correction|(?P<weak>actually|sorry)"
-    r"|wrong again|you (?:got|had) (?:the |my |our )?[\w ]{2,20} wrong|let me correct (?:you|that|this)"
+    r"|wrong again|you (?:mixed|confused|swapped) [\w ]{2,20}|you (?:got|had) (?:the |my "
+    r"|our )?[\w ]{2,20} wrong|let me correct (?:you|that|this)"
     r"|that(?:['’]s| is) (?:outdated|old|stale"
-    r"|not how we \w+ it)|you(?:['’]re| are) (?:mixing|confusing) [\w ]{2,20}|i (?:meant"
+    r"|not how we \w+ (?:it|things|\w+s))|you(?:['’]re| are) (?:mixing|confusing) [\w ]{2,20}|i (?:meant"
     r"|said))\b(?:\s*[,.:;!—–-]+\s*|\s+)(?P<said>.+)$"
 )
 _MARKED = re.compile(
@@ -87,7 +89,7 @@ _EACH_ITS_OWN = re.compile(  # "tabs in the shader files, spaces everywhere else
 )
 _YOU_KEEP = re.compile(r"(?i)^(?:you|u) (?:keep|always|constantly|still) (?!getting\b)\w+ \S.{4,120}$")
 _CUTS = re.compile(
-    r"(?<=[\w)][\w)][.!?])\s+(?=[a-z][\w'’]* \w)"
+    r"(?<=[\w)][\w)][.!?])\s+(?=[a-z][\w'’]*,? \w)"
     r"|(?<=\w)[,;.] (?:oh,? )?(?:and|but|also) (?=(?:please )?(?:remember(?: that\b|:)|keep in mind"
     r"|note that|from now on|in general|in (?:the )?future"
     r"|for (?:the|future)|going forward|as a rule)\b)"

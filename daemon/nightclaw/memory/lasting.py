@@ -1,7 +1,8 @@
-"""The ways in which people state something that lasts, each with a name: word lists, and patterns made of them. Pure.
+"""Word lists and patterns of what lasts and what does not: rules that show it, and reasons that speak against it. Pure.
 
-A pattern is tried on a sentence without its opening ("please", "by the way"), in any case of letters. `standing` says
-which sentences may come here at all: nothing that asks, wonders, points at what lies before the speaker, or passes.
+A pattern is tried on a sentence without its opening ("please", "by the way"), in any case of letters. `RULES` names the
+ways in which people say what is to be for always; `AGAINST` names why a plain statement is none to keep. `standing`
+says which sentences come here at all.
 """
 
 import re
@@ -62,7 +63,6 @@ _STANDS = one_of(  # how things are that were made so
     encrypted versioned translated cached logged licensed hosted read-only optional required private public
     (?-i:[A-Z])\w+ an?_\w+ \w+_(?!are\b)\w+s$ (?:in|under|by)_(?!the\b|my\b)\w+"""
 )
-_MIND = "know|have|need|want|care|see|understand|get|think|mind|do|go"
 _TASTE = one_of(
     r"""prefer rather_have rather_see rather_use rather_get rather_not_have rather_not_use rather_not_see rather_you
     rather_keep rather_work rather_be hate dislike detest love like can['’]t_stand cannot_stand care_about care_a_lot_about
@@ -88,11 +88,6 @@ _EVENTS = one_of(
     """commit change fix release pr pull_request push merge deploy(?:ment)? build run session answer reply file function
     test feature bugfix migration endpoint module task step"""
 )
-_TIMES = one_of(
-    r"""on_(?:mon|tues|wednes|thurs|fri|satur|sun)days on_weekends on_weekdays
-    (?:every|each)_(?:(?:other|first|second|third|fourth|last)_)?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|day|week|month|quarter|night|morning|evening)
-    (?:every|each)_hour every_(?:\d+|two|three|four|five|six|ten|twelve)_(?:days|weeks|hours|minutes|months)"""
-)
 _HOMES = one_of(
     """repos?(?:itor(?:y|ies))? projects? code_?base teams? company monorepo workspace machine laptop org(?:ani[sz]ation)? apps? products?
     services tools docs"""
@@ -100,7 +95,6 @@ _HOMES = one_of(
 _OURS = rf"(?:this|our|my|the whole|all|all our|all my) {_HOMES}"
 _SEARCHES = "fix|run|find|check|look|show|add|create|make|open|rename|remove|delete|search|list|there|you|i"
 _TELLS = r"(?!(?:i|it|the|my|they|he|she|there|we|nothing|everything|something|\w+ \w+ed)\b)"  # a story, no instruction
-_NO_SUBJECT = "it|this|that|there|here|what|which|he|she|they|you|i"
 _NOT = r"(?:do not|don['’]t)"
 _IDLE = one_of(
     r"""worry care bother mind panic hesitate forget know think see get\b understand do\b be\b stop wait asking give quit
@@ -109,7 +103,6 @@ _IDLE = one_of(
 _WE = r"^(?:here,? )?we"
 _TEAM = r"^(?:we|the team)(?:['’]ve| have| has)? (?:now |just |finally )?"
 _CHOSE = r"(?:decided|agreed|settled|standardi[sz]ed|committed)"
-_CERTAIN = r"(?!(?:the|these|those)\b)"
 
 _PATTERNS: dict[str, tuple[str, ...]] = {
     "policy": (
@@ -136,9 +129,11 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"^when(?:ever)? there(?:['’]s| is| are) (?:two|several|more|any|no|an?)\b.{3,40}?, \w+ .{4,}",
         r"^(?:for )?next time,? (?!i\b|we\b).{8,}",
         rf"^when (?:you|i|we) (?!(?:{PAST}|have|are|can|get|finish)\b)\w+ {_ANY}.{{0,60}}?, {_TELLS}.{{6,}}",
-        rf"\b(?:every|each|any) (?:new )?(?:[\w-]+ )?{_EVENTS} (?:you|we|i) (?!{PAST})\w+",
         rf"^(?:before|after|with|on) (?:an? (?:[\w-]+ )?{_EVENTS},? (?:always|never|first|please)"
         rf"|(?:every|each|any) [\w -]{{3,40}}?,? (?:always |never |please )?(?:{_DUTIES}|{_JOBS}|{_CHORE}|{_NOT}))\b(?! (?:it|this|that)\b)",
+        r"^(?:before|after) (?!(?:doing|trying|looking|seeing|talking|leaving|going|being|having|merging this)\b)\w+ing (?!(?:it|this|that|them)\b)[^,]{2,50}, (?!i\b|we\b|it\b|the\b|there\b|my\b|nothing\b|everything\b)\w+ \w",
+        r"^if you (?!(?:have|find|see|get|got|are|want|can|think|need|feel|know|spot|notice|hit)\b)\w+ an? [\w -]{2,40}, \w+ \w",
+        r"^(?:if|when) you(?:['’]re| are) about to \w+ (?!(?:it|this|that)\b)\w+",
         r"^before you \w+ (?:anything|any|an?)\b[^,]{0,50}, (?!i\b|we\b)\w+ .{4,}",
         rf"^when an? [\w -]{{2,40}}, {_TELLS}.{{6,}}",
         r"^if (?:an?|any|something|the) [^,]{3,50}\b(?:more|longer|less|fewer|bigger|larger|older|over|costs)\b[^,]{2,30}, \w+ .{2,}",
@@ -147,9 +142,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     ),
     "we": (
         rf"{_WE} (?:(?:all|also|only|always|usually|normally|generally|typically|never|still|mostly|no longer|{_NOT}|['’]?ve always) )*{_HABITS}\b",
-        rf"{_WE} (?:(?:always|never|only|no longer) \w+|{_NOT} (?!(?:{_MIND})\b)\w+)",
         r"^we(?:['’]re| are| ended up) (?:on|with|choosing|using|going with|moving to|standardi[sz]ing on|an?|both|all in) ",
-        r"^we(?:['’]ve| have) been (?:on|using) .* since\b",
     ),
     "decided": (
         rf"^(?:we|the (?:team|board|group|lab)|management|i)(?:['’]ve| have| has)? (?:now |just |finally |all )?{_CHOSE}"
@@ -159,12 +152,13 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"{_TEAM}(?:adopted|dropped|abandoned|retired) (?!the\b|an?\b)\w+",
         r"^(?:decision|decided|agreed)(?: (?:of|in|by|at|from) [\w -]{2,20})?(?:,? [\w ]{3,20})?: ?\w+|, (?:decided|agreed)[.!]?$",
         rf"^(?:{NAME} and (?:i|{NAME})|the \w+|legal|management) (?:have |has )?(?:{_CHOSE}|voted|approved)\b(?! (?:on )?nothing)",
+        rf"^(?:after|in|at|during) .{{3,40}}?,? (?:we|the team) (?:have |has )?(?:all |finally )?{_CHOSE} (?:on|that|to use|for|to go) ",
         rf"^it(?:['’]s| has| was)(?: been)? (?:{_CHOSE}|approved) that |^(?:management|legal|the \w+) (?:has |have )?signed off on\b|^the (?:team|board|group) voted\b",
         r"^(?:we(?:['’]re| are) )?(?:sticking|staying) with \w|^we(?:['’]ve| have)? (?:gone|went|going|go) back to (?!bed|work|it)",
         r"[,.] (?:and )?that['’]s (?:final|been (?:decided|agreed|settled)|settled|decided)[.!]?$",
     ),
     "prefer": (
-        r"^(?:can['’]?t stand|hate|dislike) [\w-]+s\b",
+        r"^i(?:['’]d| would) like you to (?:be|always|never|use|write|ask|answer|keep|speak|explain)\b|^i want to see (?!(?:the|an?|it|this|that|what|how|if|your|my)\b)[\w-]+ \w+s\b",
         rf"^i(?:['’]d| would)? (?!(?<=d )(?:love|like|hate)\b)(?:(?:always|really|strongly|generally|usually|much|still) )*{_TASTE}\b"
         rf" (?:you )?(?!(?:how|when|where|the|your|better|doing|merge conflicts|to (?:{_ERRANDS}))\b)\w+",
     ),
@@ -172,9 +166,8 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"^my (?:[\w'’-]+ ){{0,2}}?{_MINE}\b(?: [\w'’-]+){{0,5}}? (?:is|are|was born|has|have|works?|starts?|ends?)\b"
         r"(?! (?:so|too|very|really|just|not feeling)\b)",
         rf"^my (?:[\w'’-]+ ){{0,2}}?{_CIRCLE}(?:['’]s name)? (?:(?:is|are) (?:{NAME}|called|named|an? |the |{_AM})|was born|works (?:at|for|as|only|from)|lives|wants|hates|prefers)\b(?!.* by (?:noon|\w+day|\d))",
+        r"^i(?:['’]m| am) (?-i:[A-Z][a-z]+)(?:,| and) (?:i|the|from)\b",
         r"^call me (?!(?:later|when|back|if)\b)\w+",
-        r"^i (?:live (?:in|at|near)|speak|only speak|only work|work (?:only|as|at|for|from|in|remote|part[- ]time|mon|tue|wed|thu|fri|\d))\b",
-        rf"^i (?:usually|normally|typically|mostly) (?!don['’]t)\w+ {_ANY}",
         rf"^i(?:['’]m| am) (?:an? {_NO_TRADE}\w+|{_AM}|the (?:[\w-]+ ){{0,2}}?{PEOPLE})\b",
         r"^i (?:only |mostly |exclusively )?(?:use|do everything (?:with|in)|write everything in)"
         r" (?!(?:it|the|this|that|them|\w+ to|a (?:[\w-]+ )?here)\b)\w+",
@@ -183,13 +176,9 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"(?:^|; ?){NAME} (?:took over (?!from\b)|joined the|left the (?:company|team|project)|replaces|succeeds|owns|maintains"
         r"|runs the (?!build|job|test|script|migration|loop|code|command|pipeline|query|suite)|reports to|(?:leads|heads|manages|chairs) (?:the|our)|(?:handles|looks after|signs off|approves|takes care of)"
         r" (?:the |our |all |every )?(?:[\w-]+ ){0,4}\w+s)\b",
-        rf"^(?:anything|everything|all|questions|requests)\b.{{3,50}} (?:go(?:es)?|belongs?) to {NAME}",
-        r"^(?-i:[A-Z])[\w'’-]+ is (?:on|away|back|out|off) (?:\w+ )*?(?:leave|vacation|holiday|until|till|from|all|in)\b",
     ),
     "who": (
-        r"^we(?:['’]re| are) (?:not|only|never) allowed to \w+",
         rf"^we (?:can['’]t|cannot|can not|may not|must not|mustn['’]t) (?:use|ship|send|store|share|publish|log|host|link) {_ANY} .{{4,}}",
-        r"^(?:nobody|no one|everyone|everybody) (?:may|should|must|can|is allowed to|is not allowed to|(?!(?:is|was|says)\b|has (?!access|to)\b)\w+s) (?!my\b|me\b)\w+",
         r"^only (?:i|(?:the )?[\w-]+s|(?-i:[A-Z])\w+) (?:may|can|should|must|merges?|push(?:es)?|deploys?|approves?|releases?)\b",
     ),
     "don't": (
@@ -200,6 +189,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"^{_NOT} \w+ (?:the|a|an) [^,;]{{2,60}}?[,;] (?:it|they)(?:['’]s| is|['’]re| are) \w+(?:ed|en) ",
     ),
     "no": (
+        rf"^no (?!more\b|{_FINDINGS}\b)(?:[\w-]+ ){{1,3}}in {_OURS}[.!]?$",
         rf"^no (?:more )?(?!{_FINDINGS}\b)(?:[\w.-]+ ){{0,2}}(?:[\w.-]+s|(?-i:[A-Z]+)) (?:(?:in|on|to|for|as|inside) [^,;]{{3,60}}|anywhere)"
         r"[,;] (?:it|they|we|nobody|i|because|since|please|not|ever|name|use|send|put|write|\w+ (?:it|them) instead)\b",
         r"^no (?!more than\b)(?:[\w-]+ ){1,8}please[.!]?$|, no [^,]{3,60} please[.!]?$|^no (?:[\w-]+ ){1,5}without \w+",
@@ -225,24 +215,14 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf".{{2,50}} (?:in|into|for|to|with|on|by|under|before|after|beside|from|out of) {_EACH}(?! in \w+\.\w)",
         rf"^(?:please )?{_DUTIES} {_EACH}[^,;]*[,;] (?:because|as|since|so that|otherwise|i want|we (?:have|need|want|use)|they|nobody|(?:(?:the|our|my) )?\w+s (?!are\b)\w+)\b",
         rf"^{_DUTIES} (?:each|every) [\w -]{{2,30}} (?:in|on|under|to|with) its own \w",
-        r"\b(?:into|to|for|in|on) (?:each|every|any|all) new\b|(?<!from )\beverywhere[.!]?$",
         r"^(?:keep|write|make|give|format|answer|reply|use) .{0,30}\byour (?:answers?|replies|responses|explanations|summaries|messages"
         r"|commits?|commit messages)\b",
         r"^answer (?:me )?in \w+ even\b",
     ),
     "norm": (
         r"^(?:all|every|each|any|no|everything) (?!(?:done|good|set|of|idea)\b)[\w-]+ .{0,60}?\b(?:must|shall|may|has to|have to|needs? to)\b",
-        r"^(?!(?:the|a|an|it|i|you|there|we|all|every)\b)[\w-]+(?: [\w-]+){0,2} (?:must|may|shall)(?: not| never|n['’]t)?"
-        r" be \w+(?:ed|en|n|t)\b.{4,}",
         rf"^(?:all|every|each|everything) (?!(?:the|of|that|is|are|i|we|you|\d+)\b)(?!.*\b(?:now|twice|again)\b)[\w-]+ .{{0,40}}?\b(?:(?:is|are) {_STANDS}|(?:(?:has|have) (?:its|their)|gets? an?|needs? an?|uses?|lives? in|goes? (?:in|to|under|through)"
         r"|belongs? (?:in|to)|starts? with) \S)",
-        r"^(?:the (?:[\w-]+ ){2,4}|our (?:[\w-]+ ){1,4})(?:is|are) (?:written|built|hosted|stored|generated|managed|mirrored|backed up|licensed|paid)"
-        r" (?:in|with|on|by|from|at|to|under) \S|^(?:the|our) [\w-]+ (?:is|are) (?:written|built) (?:in|with) (?-i:[A-Z])",
-        r"^all (?:of )?our [\w-]+s (?!(?:are|were|fail|break|crash|hang|look|seem|have)\b)(?!.*\b(?:now|again)\b)\w+ \S",
-        r"^our (?:[\w-]+ ){1,3}(?:starts?|begins?|ends?|opens?|closes?) (?:in (?-i:[A-Z])|on \w+days\b)",
-        r"^(?:the|our) (?:[\w-]+ ){1,4}(?:(?:has|have) only(?! \w+ed\b)|only (?:has|have|allows?|accepts?|supports?)) .*(?:\d|(?-i:[A-Z]))",
-        rf"^{_CERTAIN}[\w-]+(?: [\w-]+)?s (?:need|require|must have) (?:\d+|two|three|an?|at least) \w+",
-        rf"^{_CERTAIN}[\w-]+(?: [\w-]+)?s (?:belong|go|live|stay|come) (?:in|under|into|to|before|after|next to|behind|first|last|through|via)\b",
         r"^(?:one|two|three|at most|at least) [\w -]{3,40} per [a-z]",
         rf"^(?:no need|you {_NOT} (?:have|need)) to \w+ .*\b(?:every|each|always|at the end|your (?:answers?|replies))\b",
     ),
@@ -253,17 +233,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     ),
     "home": (
         rf"^(?:in|for|on|at) {_OURS}(?!,? (?:{_SEARCHES})\b),? \w+ .{{6,}}",
-        rf"\b(?:must|should|has to|have to|always|only|never|are|is|go|goes|gets?) .{{3,80}} (?:in|for|across) {_OURS}[.!]?$",
         rf"^{_HOW} .{{3,60}} in {_OURS}[.!]?$|^{_HOW} {_ANY}.{{0,50}}? (?:in|on|for) {_OURS}[,;] ",
-    ),
-    "want": (
-        r"^i (?:want|need|expect) .{3,80}(?:,| in) (?:in )?all (?:our |my )?\w+s[.!]?$",
-    ),
-    "recurs": (
-        rf"^(?!(?:i|it|this|that|there|see)\b).{{3,80}} {_TIMES}\b",
-    ),
-    "ours": (
-        rf"^(?!(?:{_NO_SUBJECT})\b)[\w .@/-]{{2,40}} (?:is|are) (?:our|my) (?!(?:turn|fault|last|first|next|problem|guess|bad|best|only)\b)\w+",
     ),
     "so": (
         rf"^(?:i|we|my|our|the)\b.{{4,80}}?(?:,? so |\. |, )(?:please )?(?:{_NOT}|never)"
@@ -271,7 +241,6 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"^(?:i|we|our|my)\b.{4,60}, so [\w-]+ [\w-]+s(?: \w+)? please[.!]?$",
         r"^(?:i(?:['’]m| am)? (?!(?:on|at|in) (?:a|the|my) (?:call|meeting|bus|plane|phone|lunch|break|rush)\b|done\b|going\b|about\b)|we\b|my\b|our\b)[^,]{4,80},? so"
         r" (?:please )?(?:always|keep|use|write|give me|assume|avoid|prefer|no|target|make sure) (?!(?:it|that|this|going|in mind|more|(?!every|any)\w+ing|\d+)\b)\w+",
-        r"^(?:i|we|my|our|the)\b.{4,80}?(?:,? so |\. |, )(?:please )?[\w ]{3,40} (?:have to|need to|must|needs?) \w+",
     ),
 }  # fmt: skip
 RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -301,19 +270,19 @@ _WORKPIECE = one_of(  # what one looks at or works on just now, when it is calle
     branch commit diff value result output answer response request endpoint parameter argument key string query script regex
     download page form list draft parser image job pipeline build deploy(?:ment)? migration patch change proposal fix problem
     cause header footer heading text typo mock stub assertion snippet screenshot log logs stack_?trace trace cache queue
-    meeting call train coffee weather office wifi vpn disk battery laptop screen (?:the_)?(?:customer|client|users?)$ intern demo
+    meeting call train coffee weather wifi vpn disk battery laptop screen (?:the_)?(?:customer|client|users?)$ intern demo
     invoice mail message package linter compiler debugger handler table rest thing way idea question numbers sidebar spinner cursor layout icons? bundle flag window title constructor array object container spec type
     heating checks? container step assertions? chart modal popup tooltip menu panel tab link url_bar animation colou?r font background
-    image module import imports callback hook component view route controller config_key selector element div span
+    image import imports callback hook component view route controller config_key selector element div span
     iterator closure lambda struct interface enum generic flight bus dashboard prototype slide deck text spec"""
 )
 _COMPOUND = r"(?! (?:codes?|messages?|names?|handling|files?|data|team|network|servers?|api|db|database|buckets?|format|style|size|limits?|services?|schemas?|types?|ids?|keys?|branch(?:es)?|pages?|index|pool|library)\b)"
 _BAD_STATES = one_of(
     r"""late sick ill asleep out tired hungry offline unavailable behind ahead on_fire full blank weird odd strange ugly funny happy
-    angry nervous loud noisy dead annoying terrible awful horrible hilarious halfway back done ready busy free available alive
+    angry nervous loud noisy dead annoying terrible awful horrible hilarious halfway back done(?!_with_(?!the|this|that|it)) ready busy free available alive
     unstable unhappy confused lost outdated cut_off up at_lunch here there gone late early long big small fast amazing awesome
     cool nice cute boring interesting nonsense nuts crazy impressive correct right true clear obvious sad lovely a_(?:mess|pain|joke|nightmare|disaster|bit|lot)
-    wrong missing empty broken stuck stale slow flaky fixed merged sorted closed over"""
+    wrong missing empty broken stuck stale slow flaky fixed merged sorted closed(?!_(?:between|on|for|from|during)) over incomplete unfinished"""
 )
 _IRREGULAR = one_of(
     r"""was were did had went got came saw found broke left made took gave said told ran sent wrote forgot lost felt kept heard thought
@@ -336,14 +305,14 @@ _AGAINST: dict[str, tuple[str, ...]] = {
         r"|replacing|migrating|adopting|using|keeping|phasing|nothing|anything|everything|something|staging|billing|testing"
         r"|training|logging|pricing|routing|marketing|engineering|missing (?:on purpose|by design)|sending all)\b)\w{2,}ing\b",
         r"^(?:still|just|looking|waiting|working|trying|thinking|feels?|looks|seems|sounds|works|turns out)\b",
-        r"\b(?:looks? (?:good|great|fine|like|ok|weird|odd)|seems?|appears? to|sounds?|feels? like|about to|going to|gonna|i['’]ll|we['’]ll|halfway|on (?:my|his|her|their) way|over night|out of)\b",
+        r"\b(?:looks? (?:good|great|fine|like|ok|weird|odd)|seems?|appears? to|sounds?|feels? like|about to|going to|gonna|i['’]ll|we['’]ll (?!(?:stay|stick|keep|remain|use|be|never|always|no longer) )|halfway|on (?:my|his|her|their) way|over night|out of)\b",
     ),
     "past": (
         rf"^(?!(?:the|our|my|an?) \w+ed\b)(?:(?!{_FINITE}\b|\w+['’](?:s|re|m)\b)[\w'’@./-]+ ){{1,5}}?(?:{_IRREGULAR}|(?<!the )(?<!our )(?<!are )(?<!is )(?<!get )(?<!gets )(?!need|feed|speed|seed|embed|shared|hosted|managed|nested|typed|generated|based|limited)\w{{2,}}ed)\b(?! (?:\w+ )?(?:is|are|has|have|must|may|lives?|goes?|gets?|needs?)\b)",
     ),
     "quote": (r"\b(?:sentence|text|line|phrase|words?|string|passage|snippet|payload|title|name|value)s?:? [\"“'`]|[\"“`]{2}|^[^\"]*\"[^\"]*$",),
     "state": (
-        r"\balready\b|\b(?:too|never) (?:low|high|many|much|goes? away|stops?)\b|\bthan before\b|\b(?:eats|overlaps|jumps|terrible|gorgeous)\b|\bhave (?:passed|failed)\b|\bexits with\b|\bwon['’]t (?:start|load|open|compile|stop|go|build|work)\b",
+        r"\b(?:returns?|answers with|responds? with|throws) (?:an? )?\d{3}\b|\blocally$|\bworks? for me\b|\b(?:plan|idea) is to\b|\b(?:open|pending|failing|unread) \w+s$|\balready\b|\b(?:too|never) (?:low|high|many|much|goes? away|stops?)\b|\bthan before\b|\b(?:eats|overlaps|jumps|terrible|gorgeous)\b|\bhave (?:passed|failed)\b|\bexits with\b|\bwon['’]t (?:start|load|open|compile|stop|go|build|work)\b",
         r"\b(?:twice|again|finally|thanks|asleep)[.!]?$|\b(?:works?|takes?|looks?|runs?|loads?) (?:\S+ ){0,3}now\b|\ball (?:my|the) \w+[.!]?$",
         r"\b(?:rate|usage|load|latency|coverage|memory|score|accuracy|loss)\b.* (?:is|at) (?:at )?\d|\berror:|^[\w-]+: \(\d|(?:\S*\d\S* .*){4}\d",
         r"^(?:kubectl|docker|podman|make|cargo|terraform|helm|yarn|pnpm|npm|pytest|ssh|grep|psql|brew|apt) (?!(?:is|are|runs|has|must|over|for|and|or|not)\b)[a-z-]+(?: [\w./-]+)?$",
@@ -356,7 +325,7 @@ _AGAINST: dict[str, tuple[str, ...]] = {
     ),
     "hour": (
         r"\b(?:today|tonight|tomorrow|yesterday|right now|ago|at the moment|currently|for now|now on(?!$)|in (?:\d+|five|ten|a few|an?|half an) (?:minutes?|mins?|hours?|sec\w*)"
-        r"|(?:until|till|by|before|after|since) (?:noon|lunch|eleven|ten|tonight|tomorrow|\d+ ?[ap]m)|this (?:morning|afternoon|evening|week)|over lunch|last (?:night|week)|so far|all day|(?:next|this) sprint|in one go|anymore)\b",
+        r"|(?:until|till|by|before|after|since) (?:noon|lunch|eleven|ten|tonight|tomorrow|\d+ ?[ap]m)|this (?:morning|afternoon|evening|week)|over lunch|last (?:night|week)|so far|later|soon|all day|(?:next|this) sprint|in one go|anymore)\b",
         r"\b(?:leaves?|starts?|meet(?:ing)?|call|back|home|here|free|until|by) (?:at )?(?:three|four|five|six|seven|eight|nine|ten|eleven|twelve|noon|\d{1,2}(?: ?[ap]m)?)[.!]?$",
     ),
     "wonder": (
@@ -367,13 +336,13 @@ _AGAINST: dict[str, tuple[str, ...]] = {
         r"\b(?:lol|haha|ugh|argh)\b",
     ),
     "self": (
-        r"^i (?:owe|want|wanted)\b|^i (?:love|hate) \w+$|^we (?:run|do|try|test|start|stop|go|meet) .*\b(?:now|then|first|soon)$|^(?:[\w-]+ ){1,3}wants to\b",
+        r"^i (?:owe|want|wanted|agree|trust|bet|mind)\b|^i (?:love|hate) \w+$|^we (?:run|do|try|test|start|stop|go|meet) .*\b(?:now|then|first|soon)$|^(?:[\w-]+ ){1,3}wants to\b",
         r"^my (?:guess|question|point|idea|bet|take|turn|bad)\b|^(?:i|we)(?: have|['’]ve) (?:\w+ )?(?:minutes|hours|days|questions?|problems?)\b",
         r"^i(?:['’]m| am) (?!the (?:only|one|lead)\b)(?!.*\b(?:more|most|less|better) \w+ (?:with|at|than)\b)|^i (?:see|get|got|hear|need|have|can(?:['’]t|not)?|know|understand|feel|miss|wait|check|do|did|don['’]t (?:see|get|know|understand|have|think|remember|care|need)|love (?:it|how)|put|just|still|also see|look|run|start|open|try|click|deploy|press|mean|meant)\b",
         r"^we (?:can|could|see|got|hit|still|just|have (?:an?|no|\d+|two|three|time|to)|need (?:an?|more|time)|should|also|almost|miss|get|know|want)\b",
     ),
     "context": (
-        r"^(?:you|your|u|yours|no|every(?:thing|one|body)|(?:each|every|any) ?time|all (?:my|the|of|i|\d+)|killed|whenever|in case|instead|rather)\b",
+        r"^(?:you|your|u|yours|no|every(?:thing|one|body)|(?:each|every|any) ?time|all (?:my|the|of (?!our)|i|\d+)|killed|whenever|in case|instead|rather)\b",
         r"^(?:all|every|each) .* (?:is|are) \w+(?:ed|en)[.!]?$|\bmy (?:mails?|messages?|calls?|questions?)\b",
         r"^there(?:['’]s| is| are) (?!(?:no|only|exactly|two|three|four|five) (?!(?:\w+ )?(?:time|need|reason|way|point|rush|hurry|hope|doubt|sign|trace|tests?|errors?|bugs?|failing|left|idea|coffee|people|files?|failures?|warnings?|issues?|typos?)\b))",
         rf"^this (?!{_HOMES}\b)",
@@ -389,8 +358,8 @@ AGAINST: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 """(reason, pattern): why a sentence that states something is none to keep, the first that fits."""
 STATED = re.compile(
-    rf"(?i)\b{_FINITE}\b|['’](?:s|re|m)\b|^(?:our|my|all|every|each) (?:[\w'’-]+ ){{2}}\w|^(?:[\w'’./@-]+,? ){{1,8}}?[a-z]{{2,}}s\b(?= \S)|^(?:[\w'’./@-]+ ){{0,4}}?[\w-]+s [a-z]+\b"
-    r"|^(?:i|we) (?:[a-z]+ )?[a-z]+|^(?!(?:the|an?)\b)[\w.+#-]+(?: [\w.+#-]+)? over (?!(?:the|an?|it|there|here|lunch)\b)[\w.+#-]+"
+    rf"(?i)\b{_FINITE}\b|['’](?:s|re|m|ll)\b|^(?:our|my|all|every|each) (?:[\w'’-]+ ){{2}}\w|^(?:[\w'’./@-]+,? ){{1,8}}?[a-z]{{2,}}s\b(?= \S)|^(?:[\w'’./@-]+ ){{0,4}}?[\w-]+s [a-z]+\b"
+    r"|^(?:i|we) (?:[a-z]+ )?[a-z]+|^(?-i:[A-Z])\w+ and (?-i:[A-Z])\w+ \w|^[\w -]{3,30}, not [\w -]{3,30},? (?:when|for|in|if|as) |^(?!(?:the|an?)\b)[\w.+#-]+(?: [\w.+#-]+)? over (?!(?:the|an?|it|there|here|lunch)\b)[\w.+#-]+"
     r"|^(?!(?:error|warning|note|result)s?\b)[a-z]+(?: [a-z]+){0,2}: .*\d|^[\w ,-]{4,60} for [\w -]{2,40}, not \w"
 )
 """What makes a statement of words: a verb that has a subject, or one of the short forms that do without."""

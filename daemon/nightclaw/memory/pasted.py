@@ -30,7 +30,8 @@ _THINGS = (
 )
 _REPORTED = re.compile(
     rf"(?i)\baccording to\b|\b(?:per|quote from|quoting|excerpt (?:of|from)|from) the {_THINGS}\b"
-    rf"|\b{_THINGS} (?:(?:also|that|which|now|here) )?{_SAYS}\b|(?<!nobody )(?<!no one )\b(?:says|writes"
+    rf"|\b{_THINGS} (?:(?:also|that|which|now|here) )?{_SAYS}\b|(?<!nobody )(?<!no one )\b(?:says"
+    rf"|writes(?! (?:to|into)\b)"
     rf"|claims|insists|argues|mentions"
     r"|suggests|recommends) (?!hi\b)|\b(?:says|writes)[:,\s]*$|\b(?:(?:he|she|they)(?! reads? \w)"
     r"|it(?! writes (?:to|into)\b)|who|someone"

@@ -1,8 +1,9 @@
 """What holds beyond this moment: rules to work by, tastes, decisions, and facts about the owner or the project. Pure.
 
-A sentence is kept for what it says, never for want of anything better: each rule in `lasting` names one way in which
-people state something that lasts. A sentence that points at what lies before them ("this one", "line 12"), wonders,
-or tells what just happens is none, whatever it looks like. Words of others are told apart in `pasted`.
+A sentence that says how things are is kept unless a reason in `lasting.AGAINST` speaks against it: it asks, wonders,
+reacts, tells of this moment, or needs what lies before the speaker ("this one", "line 12"). An imperative is the other
+way round: it asks for something now unless one of the rules shows that it is meant for always. Words of others are
+told apart in `pasted`.
 """
 
 import re
@@ -17,7 +18,8 @@ _LEAD = re.compile(
     r"|generally(?: speaking)?|personally|for me|first of all)(?![\w'’-])[\s,:;.!–—-]*|(?:yes|yeah|yep"
     r"|right|correct|exactly"
     r"|cool|great|nice|sure|listen|look|important|reminder|update|one (?:more |other )?thing(?: though)?"
-    r"|that['’]s (?:final|settled|decided)|let['’]?s settle (?:it|this)|(?:looks|sounds) (?:good|fine|great)"
+    r"|(?:it|that)['’]s (?:final|settled|decided)|(?:the|my|our) plans? (?:(?:has|have) )?changed"
+    r"|change of plans?|let['’]?s settle (?:it|this)|(?:looks|sounds) (?:good|fine|great)"
     r"|(?:just )?(?:so it['’]s clear|to be clear)|as (?:i|we) (?:already )?(?:said|told you"
     r"|mentioned)(?: (?:before|already|earlier))?|i(?:['’]ve)? (?:already )?(?:told you"
     r"|said)(?: (?:before|already"
@@ -77,7 +79,7 @@ _POINTS = re.compile(
     r"(?i)\b(?:this|these|those|them|him|it(?!/)|here['’]s|(?:that|this|which)(?= (?:one|file|test|branch"
     r"|commit|line|change|bug|error|function|thing|way|is|was|again|then|first|too|part)\b)"
     r"|that(?=[\s.!]*$)|that['’]s|there(?=[\s.!]*$)|the (?:first|second|third|last|next|other|same"
-    r"|previous|latter|former|above|following|current|old|right|left|wrong|rest|new (?:one|version|file"
+    r"|previous|latter|former|above|following|right|left|wrong|rest|new (?:one|version|file"
     r"|test|branch)|(?!only one\b)(?:\w+ )?one(?! who))\b|your (?:first|second|last|next|other|previous"
     r"|latest|new"
     r"|proposal|suggestion|change|fix|patch|idea|plan)|like (?:this|that)|how (?:fast|quick|that|it)"
@@ -182,6 +184,9 @@ _CONTINUES = re.compile(
     r"(?i)^(?:it|they|those|these)(?:['’]s|['’]re)? |^\w+ (?:it|them|those) |\bthere[.!]?$"
 )
 _CONTINUED = re.compile(r"(?i)^(?:it|they|those|these|that)(?=['’ ])")
+_OWN_IT = re.compile(  # what "it" means is said before it
+    r"(?i)(?<=\w) (?:before|after|unless|until|once|when|if) (?:you|we|i) \w+ (?:it|them)\b"
+)
 _INSTEAD = re.compile(
     r"(?i)^not [\w .-]{2,30}?[,;.!] (?=(?:we|it|the|our|my|this (?:repo|project|codebase|team))\b)"
     r"|^it(?:['’]s| has|['’]s been| has been| was) (?:been )?(?:agreed|decided|settled) that |^it(?:['’]s"
@@ -276,7 +281,7 @@ def rule_of(sentence: str) -> str | None:
     bodies = list(dict.fromkeys((sentence, FRAME.sub("", sentence))))
     if RULES[0][1].search(sentence):
         return "policy"
-    if points_away(sentence) and not re.match(
+    if points_away(_OWN_IT.sub("", sentence)) and not re.match(
         r"(?i)(?:whenever|when there|every time|each time|you keep|keep doing)\b", sentence
     ):
         return None

@@ -9,26 +9,25 @@ LASTING = {
     "policy": ["Two approvals a release, that's our policy", "Make it a habit: update the changelog", "As a rule we do not log names"],
     "always": ["Always seed random generators", "never force-push to shared branches", "don't ever edit the lock file by hand"],
     "whenever": ["Whenever you touch the schema, add a migration", "when you write release notes, no slogans", "Run prettier on every file you change", "before every demo reset the sandbox", "Before you drop a table, take a dump", "when a job fails, look at the .err file first", "if you're unsure about a translation, leave the English text in"],
-    "we": ["We deploy with Argo", "we don't mock the database", "For dates we always use ISO 8601", "We're on Python 3.12"],
+    "we": ["We deploy with Argo", "we don't mock the database", "For dates we always use ISO 8601", "We're on Python 3.12", "Not Slack, we're on Mattermost"],
     "decided": ["We decided to go with NATS", "we've switched to Vitest", "The team agreed on two-week sprints", "we decided today to go with Kong as the API gateway", "decided in standup: Loki replaces Elasticsearch", "We dropped Travis for good"],
     "prefer": ["I prefer tabs", "I'd rather have short answers", "I can't stand trailing whitespace", "I want to be asked before anything goes out"],
-    "about me": ["My time zone is Europe/Lisbon", "I'm colour-blind", "call me Ada", "I use Helix", "I work only Monday to Thursday", "my landlord is Mr. Okafor and he only takes bank transfers"],
-    "person": ["Petra took over design", "Priya owns billing", "Mira is on parental leave until April", "Joanna Pike runs the network team, ask her for firewall stuff", "Tomasz left; Yuki maintains the deploy scripts now", "Anything about payroll goes to Benedikt"],
-    "who": ["Nobody pushes on Fridays", "Only maintainers merge to main", "we're not allowed to use GPL libraries in this product", "We can't use AGPL code in the product, legal forbids it"],
+    "about me": ["My time zone is Europe/Lisbon", "I'm colour-blind", "call me Ada", "I use Helix", "my landlord is Mr. Okafor and he only takes bank transfers"],
+    "stated": ["I work only Monday to Thursday", "Mira is on parental leave until April", "Anything about payroll goes to Benedikt", "Nobody pushes on Fridays", "we're not allowed to use GPL libraries in this product", "Production deploys need two approvals", "Tests belong next to the code", "the satellite link only allows 9600 baud", "Releases go out every other Thursday", "The release branch is cut on Mondays", "the cluster is down for maintenance every first Tuesday of the month", "Node 22 is our baseline", "The search index gets rebuilt every night at 02:30 UTC", "Metrics end up in VictoriaMetrics; Grafana only reads from there", "The monorepo has three apps: portal, kiosk and backoffice", "Our customers upload files of up to 2 GB", "fixtures are under spec/data", "prod db: mariadb 10.11, two replicas", "ripgrep over grep any day", "The retry limit should've been 5", "It's Ingrid who signs off on schema changes", "There's no staging for the mobile backend", "this repo uses pnpm", "Errors get wrapped with context before they bubble up", "Personally I find f-strings easier to read"],
+    "person": ["Petra took over design", "Priya owns billing", "Joanna Pike runs the network team, ask her for firewall stuff", "Tomasz left; Yuki maintains the deploy scripts now"],
+    "who": ["Only maintainers merge to main", "We can't use AGPL code in the product, legal forbids it"],
     "ask first": ["Ask me before you add a dependency", "If something costs more than 5 dollars, ask me before running it"],
     "don't": ["Don't use emojis in answers", "Stop adding docstrings to helpers", "avoid nested ternaries"],
     "no": ["No abbreviations in names please", "no releases without a changelog", "No more LINQ in gameplay code, it allocates too much", "no emojis anywhere, not in code and not in chat"],
     "choose": ["Use pnpm instead of npm", "keep the changelog in CHANGES.md, not in the wiki", "instead of curl use httpie in the examples"],
     "how": ["Name branches after the ticket", "Treat warnings as errors", "Speak German with me"],
     "scope": ["Keep your answers short", "For any new project default to Go", "use YYYY-MM-DD for dates in all our runbooks", "quote every path in shell scripts, we have folders with spaces", "keep secrets out of every log line", "use mlflow for everything new", "commit configs along with each result, I want every number reproducible"],
-    "norm": ["All commits must be signed", "Production deploys need two approvals", "Tests belong next to the code", "all times in the API are UTC", "each service has its own database", "The customer portal is written in Elm", "the satellite link only allows 9600 baud"],
-    "home": ["In this repo branches are named after tickets", "Docstrings are written in English in our docs"],
-    "recurs": ["Releases go out every other Thursday", "The release branch is cut on Mondays", "the cluster is down for maintenance every first Tuesday of the month"],
+    "norm": ["All commits must be signed", "all times in the API are UTC", "each service has its own database"],
+    "fact": ["The customer portal is written in Elm", "Docstrings are written in English in our docs", "The staging db moved to port 5433", "The prod bucket is called acme-assets", "Logs are kept for 30 days", "We're dropping Windows support in release 4.0", "the scheduler runs in UTC"],
+    "home": ["In this repo branches are named after tickets"],
     "you keep": ["You keep adding comments to obvious lines. Don't.", "you keep using print here: use the logger of the project"],
     "so": ["I work on a train, so keep the debug menu usable offline", "our users are nurses, so no jargon in messages"],
-    "ours": ["Node 22 is our baseline"],
     "role": ["Bram's the contact for payments", "The release manager is Oksana"],
-    "fact": ["The staging db moved to port 5433", "The prod bucket is called acme-assets", "Logs are kept for 30 days"],
 }  # fmt: skip
 OF_THE_MOMENT = """\
 there's a bug in parser.py: it returns None when the list is empty
@@ -117,6 +116,24 @@ You keep me sane. Thanks.
 no, the error is in the parser, not in the lexer
 Not bad! The page is on 3 columns.
 the train leaves every hour, I'll catch the next
+the linter complains about the import
+the new dashboard looks great
+the sidebar overlaps the chart
+Hanna is looking into it
+there's a typo in the heading
+we have ten minutes
+the API returns 403 for my user
+Tuesday works for me
+the plan is to ship on Monday
+your last answer was cut off
+I need you to revert the last commit
+the customer wants it by Friday
+Sarah will send the logos later
+our tests take forever
+feels like a race condition
+Postgres eats the whole CPU
+sketch a diagram of the flow
+The bot's comment:
 """.splitlines()
 
 
@@ -156,6 +173,14 @@ def test_what_passes(sentence: str) -> None:
         ("the raw data is in /srv/raw and it's read-only, never write there", "The raw data is in /srv/raw and it's read-only, never write there"),
         ("the key sits in the vault under 'infra', remember that", "The key sits in the vault under 'infra'"),
         ("branches are named after the ticket, e.g. PAY-123, remember it", "Branches are named after the ticket, e.g. PAY-123"),
+        ("If a test is flaky, don't skip it, open an issue. That's the rule here.", "If a test is flaky, don't skip it, open an issue. That's the rule here."),
+        ("Not Slack, we're on Mattermost. Notifications go there.", "Not Slack, we're on Mattermost. Notifications go there."),
+        ("Looks good, thanks! One thing though: we don't abbreviate variable names in this codebase.", "We don't abbreviate variable names in this codebase."),
+        ("Can you fix the import order? And in general, stdlib first, then third party, then ours.", "Stdlib first, then third party, then ours."),
+        ("add the test for the parser, oh and remember that tests belong next to the source file", "Tests belong next to the source file"),
+        ("no, not npm. this repo uses pnpm, always has", "Not npm. this repo uses pnpm, always has"),
+        ("Bitte merk dir: vor jedem Commit läuft cargo fmt.", "Vor jedem Commit läuft cargo fmt."),
+        ("It's been agreed that session tokens expire after 20 minutes.", "It's been agreed that session tokens expire after 20 minutes."),
     ],
 )  # fmt: skip
 def test_it_is_kept_as_a_statement_that_stands_alone(said: str, kept: str) -> None:
