@@ -157,11 +157,7 @@ class Remembering:
             return [Known(m.observed_at, m.text, m.id, False) for m in reversed(rows)]
         found = recall(conn, question, _LOOKED_AT, Scope(floor=Trust.REPO), self._house.clock.now_ms())
         best = max((r.score for r in found), default=0.0)
-        rows = [r for r in found if r.score >= best / 2]
-        kept = [r for r in rows if r.id is not None][:_ANSWERS]
-        said = [r for r in rows if r.id is None and r.source == "owner" and not _asks(r.text, question)]
-        if not kept:
-            return [Known(r.observed_at, f"you said: {r.text}", f"event {r.cursor}", False) for r in said[:1]]
+        kept = [r for r in found if r.id is not None and r.score >= best / 2][:_ANSWERS]
         heard = {o.cursor for o in observations.get(conn, [r.cursor for r in kept]) if o.text == question}
         return [Known(r.observed_at, r.text, r.id or "", r.cursor in heard) for r in kept]
 
@@ -169,11 +165,6 @@ class Remembering:
 
     def control(self) -> "Asked":
         return Asked(self._house, self._desk, self.dreamer, self.files)
-
-
-def _asks(text: str, question: str) -> bool:
-    """It is a question itself, or the very one that is asked now."""
-    return text.rstrip().endswith("?") or text.strip() == question.strip()
 
 
 class Asked:
