@@ -136,7 +136,7 @@ def learned_of(text: str, before: str = "") -> list[Learned]:
     for sentence in parts:
         one = _of_sentence(sentence, before, is_marked=is_marked)
         is_marked = _MARKED.match(sentence) is not None
-        if one is None and last is not None and last in found and standing.goes_on(sentence):
+        if last is not None and last in found and standing.goes_on(sentence, is_kept=one is not None):
             one = replace(last, text=f"{last.text} {_tidy(sentence)}")
             found[found.index(last)] = one
         elif one is not None and one not in found:

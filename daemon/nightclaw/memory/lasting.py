@@ -152,6 +152,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         rf"{_TEAM}(?:adopted|dropped|abandoned|retired) (?!the\b|an?\b)\w+",
         r"^(?:decision|decided|agreed)(?: (?:of|in|by|at|from) [\w -]{2,20})?(?:,? [\w ]{3,20})?: ?\w+|, (?:decided|agreed)[.!]?$",
         rf"^(?:{NAME} and (?:i|{NAME})|the \w+|legal|management) (?:have |has )?(?:{_CHOSE}|voted|approved)\b(?! (?:on )?nothing)",
+        r"^(?:we|the team) (?:chose|picked|went with) (?-i:[A-Z])[\w.+#-]+[.!]?$",
         rf"^(?:after|in|at|during) .{{3,40}}?,? (?:we|the team) (?:have |has )?(?:all |finally )?{_CHOSE} (?:on|that|to use|for|to go) ",
         rf"^it(?:['’]s| has| was)(?: been)? (?:{_CHOSE}|approved) that |^(?:management|legal|the \w+) (?:has |have )?signed off on\b|^the (?:team|board|group) voted\b",
         r"^(?:we(?:['’]re| are) )?(?:sticking|staying) with \w|^we(?:['’]ve| have)? (?:gone|went|going|go) back to (?!bed|work|it)",
@@ -282,7 +283,7 @@ _BAD_STATES = one_of(
     angry nervous loud noisy dead annoying terrible awful horrible hilarious halfway back done(?!_with_(?!the|this|that|it)) ready busy free available alive
     unstable unhappy confused lost outdated cut_off up at_lunch here there gone late early long big small fast amazing awesome
     cool nice cute boring interesting nonsense nuts crazy impressive correct right true clear obvious sad lovely a_(?:mess|pain|joke|nightmare|disaster|bit|lot)
-    wrong missing empty broken stuck stale slow flaky fixed merged sorted closed(?!_(?:between|on|for|from|during)) over incomplete unfinished"""
+    wrong missing empty broken stuck stale slow flaky fixed merged sorted assigned_to_me closed(?!_(?:between|on|for|from|during)) over incomplete unfinished"""
 )
 _IRREGULAR = one_of(
     r"""was were did had went got came saw found broke left made took gave said told ran sent wrote forgot lost felt kept heard thought
@@ -310,11 +311,13 @@ _AGAINST: dict[str, tuple[str, ...]] = {
     "past": (
         rf"^(?!(?:the|our|my|an?) \w+ed\b)(?:(?!{_FINITE}\b|\w+['’](?:s|re|m)\b)[\w'’@./-]+ ){{1,5}}?(?:{_IRREGULAR}|(?<!the )(?<!our )(?<!are )(?<!is )(?<!get )(?<!gets )(?!need|feed|speed|seed|embed|shared|hosted|managed|nested|typed|generated|based|limited)\w{{2,}}ed)\b(?! (?:\w+ )?(?:is|are|has|have|must|may|lives?|goes?|gets?|needs?)\b)",
     ),
-    "quote": (r"\b(?:sentence|text|line|phrase|words?|string|passage|snippet|payload|title|name|value)s?:? [\"“'`]|[\"“`]{2}|^[^\"]*\"[^\"]*$",),
+    "quote": (
+        r"^(?-i:[@\w.-]+: [A-Z])",
+        r"\b(?:sentence|text|line|phrase|words?|string|passage|snippet|payload|title|name|value)s?:? [\"“'`]|[\"“`]{2}|^[^\"]*\"[^\"]*$",),
     "state": (
-        r"\b(?:returns?|answers with|responds? with|throws) (?:an? )?\d{3}\b|\blocally$|\bworks? for me\b|\b(?:plan|idea) is to\b|\b(?:open|pending|failing|unread) \w+s$|\balready\b|\b(?:too|never) (?:low|high|many|much|goes? away|stops?)\b|\bthan before\b|\b(?:eats|overlaps|jumps|terrible|gorgeous)\b|\bhave (?:passed|failed)\b|\bexits with\b|\bwon['’]t (?:start|load|open|compile|stop|go|build|work)\b",
+        r"\b(?:returns?|answers with|responds? with|throws) (?:an? )?\d{3}\b|\blocally$|\bworks? for me\b|\b(?:plan|idea) is to\b|\b(?:open|pending|failing|unread) \w+s$|\bis off[.!]?$|\balready\b|\b(?:too|never) (?:low|high|many|much|goes? away|stops?)\b|\bthan before\b|\b(?:eats|overlaps|jumps|terrible|gorgeous)\b|\bhave (?:passed|failed)\b|\bexits with\b|\bwon['’]t (?:start|load|open|compile|stop|go|build|work)\b",
         r"\b(?:twice|again|finally|thanks|asleep)[.!]?$|\b(?:works?|takes?|looks?|runs?|loads?) (?:\S+ ){0,3}now\b|\ball (?:my|the) \w+[.!]?$",
-        r"\b(?:rate|usage|load|latency|coverage|memory|score|accuracy|loss)\b.* (?:is|at) (?:at )?\d|\berror:|^[\w-]+: \(\d|(?:\S*\d\S* .*){4}\d",
+        r"\b(?:rate|usage|load|latency|coverage|memory|score|accuracy|loss)\b.* (?:is|at) (?:at )?\d|\b(?:loss|acc\w*|lr) \d|\berror:|^[\w-]+: \(\d|(?:\d[\d.:]*+[^\d]+ ){4}\d",
         r"^(?:kubectl|docker|podman|make|cargo|terraform|helm|yarn|pnpm|npm|pytest|ssh|grep|psql|brew|apt) (?!(?:is|are|runs|has|must|over|for|and|or|not)\b)[a-z-]+(?: [\w./-]+)?$",
         r"^we(?:['’]re| are) (?:\d+|two|three|four|five)\b",
         rf"(?:\b(?:is|are|am)|['’](?:s|re|m))(?: (?:not|now|still|all|already|really|very|so|too|a bit|pretty|just|again|quite|completely|totally|almost|nearly|back|half))* {_BAD_STATES}(?=\s*(?:$|[,.;!]|and\b|but\b|since\b|again\b|today\b|now\b|until\b|at\b|with\b|about\b|to\b|in\b))",
@@ -325,7 +328,10 @@ _AGAINST: dict[str, tuple[str, ...]] = {
     ),
     "hour": (
         r"\b(?:today|tonight|tomorrow|yesterday|right now|ago|at the moment|currently|for now|now on(?!$)|in (?:\d+|five|ten|a few|an?|half an) (?:minutes?|mins?|hours?|sec\w*)"
-        r"|(?:until|till|by|before|after|since) (?:noon|lunch|eleven|ten|tonight|tomorrow|\d+ ?[ap]m)|this (?:morning|afternoon|evening|week)|over lunch|last (?:night|week)|so far|later|soon|all day|(?:next|this) sprint|in one go|anymore)\b",
+        r"|(?:until|till|by|before|after|since) (?:noon|lunch|eleven|ten|tonight|tomorrow)|this (?:morning|afternoon|evening|week)|over lunch|last (?:night|week)|so far|later|soon|all day|(?:next|this) sprint|in one go|anymore)\b",
+    ),
+    "clock": (
+        r"\b(?:until|till|by|before|after|since) \d+ ?[ap]m\b",
         r"\b(?:leaves?|starts?|meet(?:ing)?|call|back|home|here|free|until|by) (?:at )?(?:three|four|five|six|seven|eight|nine|ten|eleven|twelve|noon|\d{1,2}(?: ?[ap]m)?)[.!]?$",
     ),
     "wonder": (
@@ -333,7 +339,7 @@ _AGAINST: dict[str, tuple[str, ...]] = {
     ),
     "reaction": (
         r"^(?:thanks?|thx|nice|lol|haha\w*|wow|good|great|perfect|awesome|ugh|damn|happy|congrats?|sorry|ouch|yay|well done|love it|cool|fine|sure|ok(?:ay)?|done|yes|yep|no (?:problem|rush|worries|need|idea|luck)|same|hi|hello|morning|bye|see you|never ?mind|whatever|funny|oh|ah|hm+|stop|wait|back|next|first)\b(?! (?:names|practice|errors))",
-        r"\b(?:lol|haha|ugh|argh)\b",
+        r"\b(?:lol|haha|ugh|argh|wow|so much)\b",
     ),
     "self": (
         r"^i (?:owe|want|wanted|agree|trust|bet|mind)\b|^i (?:love|hate) \w+$|^we (?:run|do|try|test|start|stop|go|meet) .*\b(?:now|then|first|soon)$|^(?:[\w-]+ ){1,3}wants to\b",
@@ -363,5 +369,5 @@ STATED = re.compile(
     r"|^(?!(?:error|warning|note|result)s?\b)[a-z]+(?: [a-z]+){0,2}: .*\d|^[\w ,-]{4,60} for [\w -]{2,40}, not \w"
 )
 """What makes a statement of words: a verb that has a subject, or one of the short forms that do without."""
-RESCUED = frozenset({"piece", "self"})
+RESCUED = frozenset({"piece", "self", "clock"})
 """Reasons that a word of `GENERAL` takes away."""

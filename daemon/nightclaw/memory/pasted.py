@@ -44,6 +44,7 @@ _REPORTED = re.compile(
     r"|forget) (?:all |any |the |your |my )*(?:previous|prior|above|earlier) (?:instructions|rules|prompts?)"
     r"|\b(?:titled|entitled|saying|that reads?|with the (?:message|title|text|subject|body|heading|name"
     r"|words))\b"
+    r"|\b(?:pinged|messaged|texted|e?-?mailed|slacked|dm['’]?e?d) (?:me|us)\b"
 )
 _CARRIES = re.compile(
     r"(?i)^(?:(?:please|can you|could you|would you|will you|also|and|now|then|ok(?:ay)?|hey"
@@ -67,6 +68,8 @@ _SHOWN = re.compile(
     rf"| comes)|got|received|look at|see|check|from|new) (?:[\w'’-]+ ){{0,4}}?{_TEXTS}\b|\b(?:this|these"
     rf"|below"
     r"|the following|following|as follows)[\s.!?…]*$"
+    rf"|\b{_TEXTS} (?:is|was|are|were|starts|goes)(?: as follows| like this)?[\s:.]*$"
+    r"|^(?:release notes?|changelog|announcement|minutes|agenda|transcript)\b[^!?]{0,30}$"
 )
 _OWN_HEAD = re.compile(
     r"(?i)^(?:(?:please|hey|ok(?:ay)?|also|and)[\s,]+)*(?:(?:remember|note|keep in mind|bear in mind"
@@ -77,7 +80,8 @@ _OWN_HEAD = re.compile(
 )
 _ITEM = re.compile(r"^[ \t]{0,3}(?:[-*•+]|\d{1,2}[.)]) +(?=\S)")
 _QUOTE = re.compile(
-    r"^[ \t]*(?:>|\||\$ |❯ |>>> |[+-](?![+\s\d-])|\+\+\+|---|@@|[\[{]\s*$|[\[{]\"|\"[\w-]+\":"
+    r"^[ \t]+\* |^[ \t]*(?:>|//|/\*|@[\w-]+ |[A-Z_]{3,}=|\||\$ |❯ |>>> |[+-](?![+\s\d-])|\+\+\+|---|@@"
+    r"|[\[{]\s*$|[\[{]\"|\"[\w-]+\":"
     r"|.*[\[{][\"']\w+[\"']:)"
 )
 _HEADING = re.compile(r"^#{1,6} |^={4,}|^-{4,} *\w")
@@ -104,6 +108,7 @@ _QUOTED = re.compile(
 )
 _LONG_QUOTE = re.compile(r"[\"“„«]([^\"“”„«»]{2,8000})[\"”»]")
 _GOES_ON = re.compile(r"[.!?:]\s|\n")
+_PROMPTS = ("$ ", "❯ ", ">>> ")
 PASSAGE = "“…”"
 """Stands for a quoted passage of more than one sentence."""
 _ASKED_FOR = re.compile(
@@ -112,9 +117,17 @@ _ASKED_FOR = re.compile(
     r"|important|for your notes|(?:the|our|my|one|house|team) (?:[\w-]+ )?(?:rule|convention|policy"
     r"|preference))\b"
 )
+_JUDGED = re.compile(  # a text is shown, for what it says or how it says it
+    r"(?i)^(?:is|are|was|does|do (?:you|i)|can|could|check|how|what)\b[^.?!]{0,40}\b(?:true|right|correct"
+    r"|believe|grammatical|grammar"
+    r"|spelling|spelled|wording|phrase|say|translate|mean|sound|following)\b[^.?!]{0,30}[.?!:](?:\s|$)"
+    rf"|^(?:re|aw|fwd?): |^(?:an? |the )?{_TEXTS} from\b"
+    r"|^(?:description|body|title|message|summary|comment|text|content|msg|prompt|docstring"
+    r"|sms)\b[^:.?!]{0,20}: "
+)
 _SOUGHT = re.compile(r"(?i)^(?:please )?(?:grep|rg|search|look|find)(?: for)? [\"“'‘]")
 _TURNS = re.compile(  # "… done. One thing though:"
-    rf"(?i)^(?!.*\b(?:{_TEXTS}|following|below|this|these|text|words)\b).*[.!?] (?:and |but "
+    rf"(?i)^(?!.*\b(?:{_TEXTS}|following|below|this|these|text|words)\b).*[.!?,] (?:and |but "
     rf"|oh,? )*(?:(?:one (?:more |other )?thing|in general|for (?:the|our) (?:future|record)"
     r"|going forward|from now on)(?: though)?|remember|keep in mind)$"
 )
@@ -141,6 +154,8 @@ def own_lines(text: str) -> list[str]:
         if _begins_foreign(line, plain):
             break
         if _is_foreign(line, plain, is_item=item is not None):
+            while plain.startswith(_PROMPTS) and i < len(lines) and lines[i].strip():
+                i += 1  # what a command wrote
             continue
         own, goes_on = _own_of(plain)
         if own:
@@ -194,7 +209,7 @@ def _own_of(line: str) -> tuple[str, bool]:
         is_carried = _CARRIES.match(head) is not None or _SHOWN.search(head) is not None
         if is_carried and not _OWN_HEAD.match(f"{head}:"):
             return "", False
-    if _SOUGHT.match(line):
+    if _SOUGHT.match(line) or (_JUDGED.match(line) and not _ASKED_FOR.match(line)):
         return "", False
     if _TEXT_WORK.match(line) and len(line.split()) > 8:
         return "", False

@@ -250,15 +250,15 @@ def asked_late(sentence: str) -> str | None:
     return sentence[: told.start()]
 
 
-def goes_on(sentence: str) -> bool:
-    """True for a short sentence that says more of what the one before it says."""
-    return (
-        _CONTINUES.search(sentence) is not None
-        and 3 <= len(sentence.split()) <= 14
-        and not is_request(sentence)
-        and not is_passing(sentence)
-        and against(_CONTINUED.sub("the thing ", sentence)) in {None, "piece"}
-    )
+def goes_on(sentence: str, *, is_kept: bool) -> bool:
+    """True for a short sentence that says more of what the one before it says. is_kept: it would be kept alone."""
+    if not _CONTINUES.search(sentence) or not 3 <= len(sentence.split()) <= 14:
+        return False
+    if is_kept:
+        return points_away(sentence)
+    if is_request(sentence) or is_passing(sentence):
+        return False
+    return against(_CONTINUED.sub("the thing ", sentence)) in {None, "piece"}
 
 
 def informed(sentence: str) -> str | None:
@@ -292,7 +292,7 @@ def rule_of(sentence: str) -> str | None:
         return "want"
     if ROLES.match(sentence):
         return "role"
-    if _is_fact(sentence) and against(sentence) not in {"state", "self", "hour"}:
+    if _is_fact(sentence) and against(sentence) not in {"state", "self", "hour", "clock"}:
         return "fact"
     return "stated" if any(is_stated(body) for body in bodies) else None
 
