@@ -44,6 +44,8 @@ _CREDENTIAL = re.compile(
     r"(?:\s*[:=]\s*|\s+(?:is|was)\s+(?:now\s+)?[\"'`“]?(?!(?:kept|stored|in|at|under|on|managed|required|needed|not|never|no|only|set|read"
     r"|taken|known|the same|valid|too|\w+ed)\b))[\"'`“]?\S{3,}"
     rf"|\bpin(?: code)?{_FOR}\s*(?:[:=]|\bis\b)\s*\d{{3,}}"
+    rf"|\b(?:alarm|door|gate|entry|access|unlock|safe|lock|vault|security|garage|sim|2fa|otp) (?:codes?|combination|key phrase)"
+    rf"{_FOR}\s*(?:[:=]|\bis\b|\bare\b)\s*(?=\S*\d)\S{{3,}}|\bcombination{_FOR}\s*(?:[:=]|\bis\b)\s*(?=\S*\d)\S{{3,}}"
     rf"|\b(?:log-?in|credentials?)s?{_FOR}\s*(?:[:=]|\bis\b|\bare\b)\s*[\w.@+-]{{2,60}}\s*[/:|]\s*\S{{4,}}"
 )
 
