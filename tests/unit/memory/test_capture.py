@@ -142,7 +142,8 @@ def test_a_secret_is_not_kept_and_does_not_stop_the_chat(conn: Connection) -> No
     "said",
     [
         "passphrase: correct horse battery staple, remember it", "remember my login: bob / S3cur3!pass",
-        "The pin of my card is 4929", "The alarm code of the house is 77-blue-9", "the door code: 4711#", "remember that the passphrase for the vault is blue-horse-nine",
+        "The pin of my card is 4929", "The alarm code of the house is 77-blue-9", "the door code: 4711#",
+        "remember that the passphrase for the vault is blue-horse-nine",
     ],
 )  # fmt: skip
 def test_nor_is_what_people_say_when_they_tell_one(conn: Connection, said: str) -> None:
