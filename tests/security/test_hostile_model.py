@@ -27,9 +27,7 @@ MODES = ("default", "acceptEdits", "auto", "dontAsk", "plan")
 WAYS = ("label", "comment", "schedule", "file", "hook")
 A_TURN, A_TASK = 6, 36
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-LINK = re.compile(
-    r"\w://|www\.|mailto:|javascript:|\]\(|^(?!Asks: ).*evil\.example", re.IGNORECASE
-)
+LINK = re.compile(r"\w://|www\.|mailto:|javascript:|\]\(|^(?!Asks: ).*evil\.example", re.IGNORECASE)
 
 pytestmark = pytest.mark.timeout(120 + ATTACKS // 3)
 
