@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from nightclaw.memory import lexicon, nouns, values, words
+from nightclaw.memory.likeness import hash_of
 
 LONGEST = 400
 SPOKEN = 12
@@ -71,6 +72,12 @@ class Gist:
     @property
     def old(self) -> frozenset[str]:
         return frozenset(w.form for w in self.words if w.is_old)
+
+
+def marks(said: Gist | None, private: bool, repo: str | None) -> frozenset[int]:
+    """Hashes of the words that tell it apart, within one scope: under them a row is found when it has given way."""
+    forms = [w.form for w in said.words if not w.is_faint][:SPOKEN] if said is not None else []
+    return frozenset(hash_of(f"{int(private)}\0{repo or ''}\0word\0{form}") for form in forms)
 
 
 @lru_cache(4096)

@@ -7,7 +7,7 @@ same again is left for a dream to merge.
 from nightclaw.core.trust import Trust
 from nightclaw.memory import keys
 from nightclaw.memory.alignment import Relation, relation
-from nightclaw.memory.gist import gist
+from nightclaw.memory.gist import gist, marks
 from nightclaw.store import memories, neighbours
 from nightclaw.store.db import Connection
 from nightclaw.store.memories import Memory, NewMemory
@@ -28,15 +28,13 @@ def take_place(conn: Connection, new: NewMemory, made: str, now: int) -> str:
         return made
     for old in older:
         memories.supersede(conn, old.id, made, now)
+        memories.sketch(conn, old.id, marks(gist(old.text), old.private, old.repo))
     return made
 
 
 def is_near(held: Memory, new: NewMemory) -> bool:
-    """Both are of one scope."""
-    return (held.private, held.repo if held.private else None) == (
-        new.private,
-        new.repo if new.private else None,
-    )
+    """Both are of one scope: what is said of one repository says nothing of another, nor of all."""
+    return (held.private, held.repo) == (new.private, new.repo)
 
 
 def _by_key(conn: Connection, new: NewMemory, made: str) -> tuple[list[Memory], Memory | None]:

@@ -1,6 +1,6 @@
 """The changes of a dream: applied in the caller's transaction, pictured before, and put back byte for byte."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -105,7 +105,7 @@ def sketched(conn: Connection, plan: Plan) -> dict[str, JSON]:
 def restore_sketches(conn: Connection, memory_id: str, hashes: JSON) -> None:
     query = "DELETE FROM memory_sketch WHERE n = (SELECT n FROM memory WHERE id = ?)"
     driver(conn).execute(query, (memory_id,))
-    _sketch(conn, memory_id, _ints(hashes))
+    memories.sketch(conn, memory_id, _ints(hashes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def apply(conn: Connection, plan: Plan, now: int) -> dict[str, str]:
         if is_version:
             db.execute("UPDATE memory SET supersedes = ? WHERE id = ?", (a, b))
     for memory_id, hashes in plan.sketches.items():
-        _sketch(conn, ids.get(memory_id, memory_id), hashes)
+        memories.sketch(conn, ids.get(memory_id, memory_id), hashes)
     return ids
 
 
@@ -180,13 +180,6 @@ def _join(conn: Connection, memory_id: str, cursors: Sequence[int]) -> None:
         "SELECT cursor FROM memory_source WHERE memory_id = ? ORDER BY cursor", (memory_id,)
     ).fetchall()
     db.execute("UPDATE memory SET sources = ? WHERE id = ?", (events.dumps([r[0] for r in held]), memory_id))
-
-
-def _sketch(conn: Connection, memory_id: str, hashes: Collection[int]) -> None:
-    driver(conn).executemany(
-        "INSERT OR IGNORE INTO memory_sketch (hash, n) SELECT ?, n FROM memory WHERE id = ?",
-        [(h, memory_id) for h in sorted(hashes)],
-    )
 
 
 def image(conn: Connection, ids: Sequence[str]) -> list[dict[str, JSON]]:
@@ -224,7 +217,7 @@ def restore(conn: Connection, old: dict[str, JSON]) -> None:
     db.execute("DELETE FROM memory_sketch WHERE n = ?", (old["n"],))
     _join(conn, str(old["id"]), _ints(sources))
     db.execute("UPDATE memory SET sources = ? WHERE id = ?", (old["sources"], old["id"]))
-    _sketch(conn, str(old["id"]), _ints(hashes))
+    memories.sketch(conn, str(old["id"]), _ints(hashes))
     memories.index(conn, str(old["id"]))
 
 

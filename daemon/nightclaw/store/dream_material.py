@@ -55,7 +55,7 @@ GROUP BY s.memory_id ORDER BY c LIMIT ?"""
         said = [o for o in said if o.cursor <= until]
     found = by_ids(conn, [str(r[0]) for r in rows])
     claimed = observations.claims(conn, [o.cursor for o in said])
-    fresh = [m for m in found if m.made_by != "dream" and m.state in memories.LIVE]
+    fresh = [m for m in found if m.made_by != "dream" and m.state in KNOWN]
     return Material(until, fresh, said, claimed)
 
 

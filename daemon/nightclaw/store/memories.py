@@ -7,7 +7,7 @@ that may be recalled (candidate and active) stand in `memory_fts`, kept in the s
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 
 from sqlalchemy import Connection
@@ -254,6 +254,14 @@ def index(conn: Connection, memory_id: str) -> None:
     entry = index_entry(row)
     if entry is not None:
         driver(conn).execute(_INSERT_FTS, entry)
+
+
+def sketch(conn: Connection, memory_id: str, hashes: Collection[int]) -> None:
+    """Have a row found by these hashes of what it says, too."""
+    driver(conn).executemany(
+        "INSERT OR IGNORE INTO memory_sketch (hash, n) SELECT ?, n FROM memory WHERE id = ?",
+        [(h, memory_id) for h in sorted(hashes)],
+    )
 
 
 def _checked(conn: Connection, new: NewMemory, now: int) -> NewMemory:

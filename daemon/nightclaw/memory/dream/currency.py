@@ -142,10 +142,9 @@ def settle(pieces: Sequence[Piece], now: int, ask: Ask, restate: Callable[[Piece
     What the owner edited gives way only to the owner's own words. Rows below the trust of the deciding ones never win.
     restate: makes a row of what is current again though its row gave way to one of the same key before.
     """
-    known = {p.id for p in pieces}
-    said = [p for p in pieces if p.row is None or p.row.superseded_by is None or p.row.superseded_by in known]
+    said = [p for p in pieces if not p.is_bound or p.heir in pieces]
     links = Links()
-    if len(said) < 2:
+    if not said or (len(said) == 1 and said[0].is_live):
         return links
     line = timeline(said, now)
     for spell in line.spells:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from nightclaw.core.states import MemoryState
 from nightclaw.memory.dream.pieces import Piece, Table, sketches
+from nightclaw.memory.gist import marks
 from nightclaw.protocol.messages import iso
 from nightclaw.store.dream_changes import Add, GiveWay, Plan, Retire, Settled
 from nightclaw.store.dreams import headline
@@ -22,6 +23,7 @@ def plan_of(table: Table) -> Plan:
         else:
             _change(plan, p, added)
     _join(plan, table.pieces, added)
+    _sketch(plan, table.pieces, added)
     _chain(plan, table.pieces, added)
     for p in table.pieces:
         if p.row is not None and p.id in _named(plan):
@@ -51,7 +53,6 @@ def _add(plan: Plan, p: Piece, added: set[str]) -> None:
         fact_key=_key(p)[0], fact_value=_key(p)[1], expires_at=p.expires_at, state=state,
     )  # fmt: skip
     plan.adds.append(Add(p.id, new))
-    plan.sketches[p.id] = sketches(p)
     plan.topics.add(p.topic)
     heir = _heir(p, added)
     if not p.is_live and heir is not None:
@@ -91,9 +92,15 @@ def _join(plan: Plan, pieces: Iterable[Piece], added: set[str]) -> None:
         if missing:
             heir.joined |= missing
             plan.joined.setdefault(heir.id, []).extend(sorted(missing))
+
+
+def _sketch(plan: Plan, pieces: Iterable[Piece], added: set[str]) -> None:
+    """By what it says, and what gave way by its words too: it is in no full-text index any more."""
     for p in pieces:
-        if p.is_new and p.row is not None and p.row.state in LIVE and p.state is not MemoryState.RETIRED:
-            plan.sketches[p.id] = sketches(p)
+        is_gone = p.state is MemoryState.SUPERSEDED
+        has_changed = p.is_new or (p.row is not None and p.row.state is not p.state)
+        if has_changed and (p.row is not None or p.id in added) and p.state is not MemoryState.RETIRED:
+            plan.sketches[p.id] = sketches(p) | (marks(p.gist, *p.scope) if is_gone else frozenset())
 
 
 def _chain(plan: Plan, pieces: Iterable[Piece], added: set[str]) -> None:

@@ -11,7 +11,7 @@ from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Trust
 from nightclaw.memory import dates
 from nightclaw.memory.dream import currency
-from nightclaw.memory.dream.clusters import alike, histories, links, wording
+from nightclaw.memory.dream.clusters import alike, bind, follow, histories, weave, wording
 from nightclaw.memory.dream.pieces import Piece, Table, key_in_scope
 from nightclaw.memory.dream.refuse import refusal
 
@@ -36,13 +36,15 @@ def settle(table: Table) -> None:
     dated = [p for p in table.pieces if p.is_live and p.expires_at is not None]
     for p in table.pieces:
         p.stands = None
-    for history in histories(lasting, links(lasting)):
+    web = weave(lasting, follow(lasting, table.relations).links)
+    bind(table.pieces, web)
+    for history in histories(web):
         _link(currency.settle(history, table.now, table.ask, table.restate))
     lasting = [p for p in lasting if p.stands is None]
     for group in _groups(lasting, _about):
         _link(currency.settle(group, table.now, table.ask, table.restate))
     for group in _groups(lasting, wording):
-        for same in alike(group):
+        for same in (g for g in alike(group) if any(p.is_new for p in g)):
             _link(currency.settle(same, table.now, table.ask, table.restate))
     for group in _groups(
         dated, lambda p: (p.scope, key_in_scope(p) or wording(p), currency.says(p), p.expires_at)

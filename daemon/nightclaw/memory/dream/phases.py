@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,22 +10,24 @@ from nightclaw.core.ports import Clock
 from nightclaw.core.types import JSON
 from nightclaw.memory import dates, kinds
 from nightclaw.memory.alignment import Relation, relation
-from nightclaw.memory.dream import offline, prune, verify
+from nightclaw.memory.dream import clusters, offline, prune, verify
 from nightclaw.memory.dream.asking import Asked, Asking
 from nightclaw.memory.dream.drafting import diff_of, plan_of
 from nightclaw.memory.dream.gather import own_words, sayings
 from nightclaw.memory.dream.orient import Rules
 from nightclaw.memory.dream.pieces import Piece, Table, sketches
-from nightclaw.memory.gist import gist
+from nightclaw.memory.gist import gist, marks
 from nightclaw.store import dream_material, dreams, neighbours, observations
 from nightclaw.store.db import Store
 from nightclaw.store.dream_changes import Plan
 from nightclaw.store.dream_material import Material
-from nightclaw.store.memories import LIVE, text_hash
+from nightclaw.store.memories import LIVE, Memory, text_hash
 
 READ = 1_000
 """New observations, and as many memories, one dream reads at most."""
 DUE = 500
+ROUNDS, MOST = 6, 5_000
+"""How far a dream looks around what is new: steps, and rows."""
 
 
 @dataclass(slots=True)
@@ -98,19 +100,39 @@ class Phases:
             table.read(p)
             if i % 20 == 19:
                 await asyncio.sleep(0)
-        keys = {p.fact.key for p in table.pieces if p.fact is not None and not p.fact.bare}
-        marks = {s for p in table.pieces for s in sketches(p)}
-        known = await self._store.read(dream_material.related, keys, marks)
-        spoken = [p.gist.spoken for p in table.pieces if p.gist is not None]
-        known += await self._store.read(neighbours.beside, spoken)
+        known = await self._surround(table)
         over = await self._store.read(dream_material.due, at, DUE)
-        for row in {m.id: m for m in [*known, *over]}.values():
-            if row.id not in new:
-                table.read(table.hold(row, is_new=row.doubted_at is not None))
+        await self._hold(table, over)
         night.rows_read = len(table.pieces) + len(material.observations)
         said_new = sum(p.row is None for p in table.pieces)
-        _phase(night, "gather", begun, said=said_new, known=len(known), due=len(over))
+        _phase(night, "gather", begun, said=said_new, known=known, due=len(over))
         return night
+
+    async def _surround(self, table: Table) -> int:
+        """Bring to the table what is known about the same as what is new, and what is known about that; how many."""
+        new, looked = len(table.pieces), set[str]()
+        around = list(table.pieces)
+        for _ in range(ROUNDS):
+            keys = {p.fact.key for p in around if p.fact is not None and not p.fact.bare}
+            alike = {s for p in around for s in sketches(p)}
+            known = await self._store.read(dream_material.related, keys, alike)
+            spoken = [p.gist.spoken for p in around if p.gist is not None]
+            known += await self._store.read(neighbours.beside, spoken)
+            known += await self._store.read(neighbours.before, [marks(p.gist, *p.scope) for p in around])
+            await self._hold(table, await self._store.read(neighbours.with_kin, known))
+            looked.update(p.id for p in around)
+            found = await asyncio.to_thread(clusters.follow, table.pieces, table.relations)
+            around = [p for p in found.reached if p.id not in looked]
+            if not around or len(table.pieces) > new + MOST:
+                break
+        return len(table.pieces) - new
+
+    async def _hold(self, table: Table, rows: Sequence[Memory]) -> None:
+        held = {p.id for p in table.pieces}
+        for i, row in enumerate(m for m in rows if m.id not in held):
+            table.read(table.hold(row, is_new=row.doubted_at is not None and row.state in LIVE))
+            if i % 20 == 19:
+                await asyncio.sleep(0)
 
     def _hear(self, night: Night, said: observations.Observation) -> None:
         is_claimed = said.cursor in night.material.claimed

@@ -11,6 +11,7 @@ from datetime import tzinfo
 from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Trust
 from nightclaw.memory import dates
+from nightclaw.memory.alignment import Relation
 from nightclaw.memory.gist import Gist, gist
 from nightclaw.memory.keys import Fact, fact_of
 from nightclaw.memory.likeness import Likeness, hash_of, likeness
@@ -25,7 +26,8 @@ class Piece:
     """id: the row's, or `new:N` of one in the making. order: the newest of its sources. is_new: what this dream is
     about; others are there to be compared with. is_authored: the owner wrote these very words. gone_to, how, why: the
     piece it gives way to, and the reason in a word and in a sentence. stands: what it says in a
-    history of several wordings: (value, holds, is one of several). before, after: its place in that history."""
+    history of several wordings: (value, holds, is one of several). before, after: its place in that history. heir:
+    what it gave way to, in this dream or before; is_bound: for a reason of others, so that it tells only beside it."""
 
     id: str
     text: str
@@ -55,6 +57,8 @@ class Piece:
     joined: set[int] = field(default_factory=set[int])
     before: "Piece | None" = None
     after: "Piece | None" = None
+    heir: "Piece | None" = None
+    is_bound: bool = False
 
     @property
     def scope(self) -> Scope:
@@ -92,13 +96,17 @@ class Piece:
 
 @dataclass(slots=True)
 class Table:
-    """All pieces of one dream, and the questions it found no answer to."""
+    """All pieces of one dream, and the questions it found no answer to. relations: of the pairs compared so far, by
+    their ids, the one seen to hold first before the other."""
 
     tz: tzinfo
     now: int
     pieces: list[Piece] = field(default_factory=list[Piece])
     asks: list[tuple[str, str, tuple[str, ...]]] = field(
         default_factory=list[tuple[str, str, tuple[str, ...]]]
+    )
+    relations: dict[tuple[str, str], Relation | None] = field(
+        default_factory=dict[tuple[str, str], Relation | None]
     )
     _n: int = 0
 
