@@ -24,9 +24,9 @@ from nightclaw.store.db import Connection, writer_engine
 from nightclaw.store.schema import FTS, SCHEMA_VERSION, metadata
 
 DEATHS = 3
-SAME_STEP_DEATHS, JOB_DEATHS = 3, 2
-"""A task is set aside when the daemon died that often at one step of it; a schedule's job, which would come again by
-itself, is tried only once more."""
+SAME_STEP_DEATHS, WORK_DEATHS = 2, 3
+"""A task is set aside when the daemon died that often at one step of it: tried once more, or twice where work is at
+stake. A schedule's job comes again by itself."""
 DEATHS_WITHIN_MS = 15 * 60 * 1000
 FOLDERS = ("run", "logs", "blobs", "backups")
 
@@ -191,7 +191,8 @@ def recover(conn: Connection, now: int) -> Recovery:
     dreams.abort_cut(conn, now)
     for task in cut:
         died = runs.deaths_at_same_step(conn, task.id)
-        if died >= (JOB_DEATHS if task.subject.startswith("schedule:") else SAME_STEP_DEATHS):
+        is_work = task.kind == "work" and not task.subject.startswith("schedule:")
+        if died >= (WORK_DEATHS if is_work else SAME_STEP_DEATHS):
             _quarantine(conn, task, died, now)
         else:
             tasks.move(conn, task.id, TaskState.READY, now)

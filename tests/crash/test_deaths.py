@@ -1,11 +1,12 @@
 """A task that the daemon dies of: tried again, and set aside when it happens again and again at one step."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import Hatch
 from tests.e2e.daemon import Daemon, until
-from tests.e2e.project import KEY, agent_config
+from tests.e2e.project import KEY, Project, agent_config, labelled
 from tests.fakes.model_server import Asked, Gate, ModelServer, Silence, Turn, say
 
 JOB = """
@@ -51,24 +52,29 @@ def state(daemon: Daemon, task: str) -> str:
 
 
 def begin(daemon: Daemon, kind: str) -> str:
+    if kind == "work":
+        return daemon.decision(daemon.take("issues", labelled()))["task_id"]
     if kind == "chat":
         return daemon.post("/v1/chat", {"text": "hello", "session": "new"})["task"]
     until(lambda: daemon.clawctl("schedule", "run", "sweep").code == 0, "the schedule is known")
     return until(lambda: daemon.items("/v1/tasks"), "its task is there")[0]["id"]
 
 
-def test_two_deaths_at_one_step_are_no_reason_to_give_up(hatch: Hatch, server: ModelServer) -> None:
-    daemon, mute = hatch(agent_config(server), KEY).start(), Mute(server, 2)
-    task = begin(daemon, "chat")
+def test_two_deaths_at_one_step_are_no_reason_to_give_work_up(
+    hatch: Hatch, server: ModelServer, tmp_path: Path
+) -> None:
+    daemon, mute = hatch(agent_config(server, Project(tmp_path)), KEY).start(), Mute(server, 2)
+    task = begin(daemon, "work")
     die(daemon, mute)
     until(lambda: state(daemon, task) == "done", "it is answered", 30)
 
 
-@pytest.mark.parametrize(("kind", "times"), [("chat", 3), ("job", 2)])
+@pytest.mark.parametrize(("kind", "times"), [("chat", 2), ("job", 2), ("work", 3)])
 def test_a_task_the_daemon_dies_of_is_set_aside_and_told_once(
-    hatch: Hatch, server: ModelServer, kind: str, times: int
+    hatch: Hatch, server: ModelServer, tmp_path: Path, kind: str, times: int
 ) -> None:
-    daemon, mute = hatch(agent_config(server, more=JOB), KEY).start(), Mute(server, times)
+    daemon = hatch(agent_config(server, Project(tmp_path), more=JOB), KEY).start()
+    mute = Mute(server, times)
     task = begin(daemon, kind)
     die(daemon, mute)
     assert state(daemon, task) == "failed"
