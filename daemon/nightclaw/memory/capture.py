@@ -5,6 +5,7 @@ knows it; the older value of the same fact gives way in the same breath. What a 
 the label of its session. Capture never fails a chat: what cannot be kept stays out, and its secrets are cut out.
 """
 
+import re
 from datetime import tzinfo
 
 from nightclaw.core.errors import Invalid, NightclawError, Refused
@@ -21,6 +22,7 @@ from nightclaw.store.memories import Memory, NewMemory, Said
 from nightclaw.store.observations import NewObservation
 
 APPLIES = 200
+_FORGET = re.compile(r"(?i)(?:please )?(?:forget|scratch|disregard|never mind)\b(?! to\b)")
 
 
 def owner_said(conn: Connection, turn: OwnerTurn, now: int, tz: tzinfo) -> list[str]:
@@ -91,7 +93,7 @@ def remember(
 
 def _learn(conn: Connection, turn: OwnerTurn, one: Learned, now: int, tz: tzinfo) -> list[str]:
     """The memory made of it, none when it was known, or when it repeats words of a session that strangers reached."""
-    if why_not(one.text, Trust.OWNER) is not None:
+    if why_not(one.text, Trust.OWNER) is not None or _FORGET.match(one.text):
         return []
     if one.is_borrowed and sessions.label_of(conn, turn.session).trust is not Trust.OWNER:
         return []
@@ -152,6 +154,6 @@ def _same(conn: Connection, new: NewMemory) -> Memory | None:
     near = (
         memories.by_key(conn, new.fact_key)
         if new.fact_key
-        else memories.of_topic(conn, new.topic, memories.LIVE)
+        else memories.as_long_as(conn, new.topic, new.text)
     )
     return next((m for m in near if memories.text_hash(m.text) == wording and is_near(m, new)), None)

@@ -25,6 +25,7 @@ from nightclaw.store.driver import driver
 KINDS = frozenset({"user", "feedback", "project", "reference", "procedure"})
 MAKERS = frozenset({"owner", "remember", "dream", "edit", "import"})
 LONGEST = 2_000
+_ROOM = 8  # spaces and points at the ends of a wording
 LIVE = (MemoryState.CANDIDATE, MemoryState.ACTIVE)
 _INSERT_FTS = "INSERT INTO memory_fts (rowid, text, previous, next, date) VALUES (?, ?, ?, '', ?)"
 
@@ -231,6 +232,12 @@ def doubted(conn: Connection, memory_id: str, now: int) -> None:
     """The world says otherwise: out of the prompt until a dream or the owner looks at it."""
     query = "UPDATE memory SET doubted_at = ?, verified_by = NULL, verified_at = NULL, updated_at = ? WHERE id = ?"
     driver(conn).execute(query, (now, now, memory_id))
+
+
+def as_long_as(conn: Connection, topic: str, text: str) -> list[Memory]:
+    """The live rows of a topic that are about as long as `text`: among them is the one of the same hash."""
+    live = f"topic = ? AND state IN ('{LIVE[0]}', '{LIVE[1]}') AND length(text) BETWEEN ? AND ? ORDER BY n"
+    return matching(conn, live, [topic, len(text) - _ROOM, len(text) + _ROOM])
 
 
 def text_hash(text: str) -> str:

@@ -263,3 +263,8 @@ def test_reading_any_text_is_quick(piece: str) -> None:
     for trust in (Trust.OWNER, Trust.WORLD):
         why_not(text, trust)
     assert time.process_time() - began < 1
+
+
+def test_what_is_to_be_forgotten_is_no_memory(conn: Connection) -> None:
+    assert hear(conn, "Forget that my name is Ana") == []
+    assert hear(conn, "Don't forget to sign off my commits, always") != []

@@ -243,3 +243,15 @@ async def test_doubts_are_looked_at_again(home: Night) -> None:
     await home.store.write(memories.doubted, held, home.clock.now_ms())
     await home.dream()
     assert (await home.get(held)).doubted_at is not None, "nothing that was checked speaks for it"
+
+
+async def test_lines_written_in_one_go_stand_together(home: Night) -> None:
+    """Neither is newer than the other; a line of another day may take the place of both."""
+    for text in ("The blue bike belongs to Ana", "The blue bike belongs to Ben", "The box listens on port 80",
+                 "The box listens on port 443"):  # fmt: skip
+        await home.save(text, "2026-10-01", by="edit")
+    await home.dream()
+    assert len(await home.texts()) == 4
+    await home.save("The blue bike belongs to Celia now", "2026-10-05", by="edit")
+    await home.dream()
+    assert [t for t in await home.texts() if "bike" in t] == ["The blue bike belongs to Celia now"]

@@ -169,6 +169,8 @@ def settle(pieces: Sequence[Piece], now: int, ask: Ask, restate: Callable[[Piece
 def _end(spell: Spell, face: Piece, newer: Piece, ask: Ask) -> None:
     is_off = spell.ended_by is not None and spell.ended_by.off
     for p in (m for m in spell.members if m.is_live):
+        if _stand_together(p, newer):
+            continue
         if p.is_edit and not newer.is_authored:
             ask(
                 f"edit:{p.id}",
@@ -181,6 +183,11 @@ def _end(spell: Spell, face: Piece, newer: Piece, ask: Ask) -> None:
                 "ended" if is_off else "newer",
                 "said to hold no longer" if is_off else "a newer statement",
             )
+
+
+def _stand_together(p: Piece, q: Piece) -> bool:
+    """Lines of one file, written in one go: neither is newer than the other."""
+    return p.made_by == q.made_by and p.made_by in ("edit", "import") and p.observed_at == q.observed_at
 
 
 def _settle_lower(line: Timeline, faces: dict[int, Piece], ask: Ask) -> None:

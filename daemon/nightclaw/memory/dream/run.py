@@ -107,7 +107,7 @@ class Dreamer:
         if self._dreaming:
             raise Refused("a dream is on already", "wait for it, see `clawctl dreams`")
         if not self._rules().is_on:
-            raise Refused("dreams are off", "`clawctl features dream=on`, and no pause")
+            raise Refused("dreams are off", "`clawctl features dream on`, and no pause")
         self._dreaming = True
         self._stop.clear()
         try:
