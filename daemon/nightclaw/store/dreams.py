@@ -215,12 +215,21 @@ def list_(conn: Connection, limit: int, after: str | None = None) -> list[dict[s
 
 
 def barren(conn: Connection, times: int) -> bool:
-    """True when each of the last `times` finished dreams looked at something and promoted nothing."""
+    """True when just now the last `times` finished dreams each looked at something and promoted nothing."""
     query = "SELECT counts FROM dream WHERE state = 'finished' ORDER BY rowid DESC LIMIT ?"
-    found = [json.loads(r[0]) for r in conn.exec_driver_sql(query, (times,))]
-    return len(found) == times and all(
-        c.get("looked", 0) and not c.get("added", 0) + c.get("promoted", 0) for c in found
-    )
+    rows = [json.loads(r[0]) for r in conn.exec_driver_sql(query, (times + 1,))]
+    found = [bool(c.get("looked", 0)) and not c.get("added", 0) + c.get("promoted", 0) for c in rows]
+    return found.count(True) == times and all(found[:times])
+
+
+def failing(conn: Connection, times: int) -> str | None:
+    """Why, when just now the last `times` dreams failed one after the other."""
+    rows = conn.exec_driver_sql(
+        "SELECT state, counts FROM dream ORDER BY rowid DESC LIMIT ?", (times + 1,)
+    ).fetchall()
+    found = [r[0] == "failed" for r in rows]
+    is_now = found.count(True) == times and all(found[:times])
+    return str(json.loads(rows[0][1]).get("why", "")) if is_now else None
 
 
 def redact(conn: Connection, words: str, mark: str) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.memory.nights import night
+from tests.unit.memory.test_dream_orders import dated, statements, tell
 from tests.unit.memory.test_dream_runs import fill
 
 pytestmark = pytest.mark.anyio
@@ -21,6 +22,7 @@ async def test_a_killed_dream_leaves_old_or_new(tmp_path: Path) -> None:
     prepared = tmp_path / "prepared.db"
     async with night(prepared) as home:
         await fill(home)
+        await tell(home, dated(statements(5))[::-1])
         for i in range(30):
             await home.save(f"The cache size of node-{i} is {i} gb", "2026-11-01")
             await home.save(f"We raised the cache size of node-{i} to {i + 50} gb", "2026-11-02")

@@ -22,7 +22,7 @@ WORDS = [set(re.findall(r"[a-z]{4,}", f"{c['first']} {c['then']}".lower())) for 
 Told = Sequence[tuple[str, int]]
 
 
-def dated(said: Sequence[str]) -> Told:
+def dated(said: Sequence[str]) -> list[tuple[str, int]]:
     return [(text, ms("2026-05-01") + i * HOUR) for i, text in enumerate(said)]
 
 

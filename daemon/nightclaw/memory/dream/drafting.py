@@ -63,7 +63,7 @@ def _change(plan: Plan, p: Piece, added: set[str]) -> None:
     row = p.row
     if row is None:
         return
-    if p.is_new:
+    if p.is_new or p.ended_by == "expiry":
         key, value = _key(p)
         if (key, value, p.expires_at) != (row.fact_key, row.fact_value, row.expires_at):
             plan.settled.append(Settled(p.id, key, value, p.expires_at))

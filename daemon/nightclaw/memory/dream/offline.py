@@ -14,6 +14,7 @@ from nightclaw.memory.dream import currency
 from nightclaw.memory.dream.clusters import alike, bind, follow, histories, weave, wording
 from nightclaw.memory.dream.pieces import Piece, Table, key_in_scope
 from nightclaw.memory.dream.refuse import refusal
+from nightclaw.store import memories
 
 BAR = Trust.REPO
 """Below it nothing is promoted: it stays a candidate, quoted when it is recalled."""
@@ -77,7 +78,7 @@ def _write_dates_out(table: Table) -> None:
         if not p.is_new or not p.is_live or p.is_edit or p.trust is Trust.WORLD:
             continue
         text = dates.absolute(p.text, p.observed_at, table.tz)
-        if text == p.text:
+        if text == p.text or len(text) > memories.LONGEST:
             continue
         if p.row is None:
             p.text = text

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nightclaw.core.ports import Clock
+from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON
 from nightclaw.memory import dates, kinds
 from nightclaw.memory.alignment import Relation, relation
@@ -203,7 +204,10 @@ class Phases:
                 checked = await asyncio.to_thread(verify.by_clone, p.text, root)
                 file = await asyncio.to_thread(verify.is_said_in, p.text, root)
                 if file is not None and not p.is_authored and (p.row is None or p.row.state == "candidate"):
-                    p.end("dream", f"{file} says it already")
+                    if p.row is not None and p.trust is Trust.OWNER:
+                        p.state = p.row.state  # not the dream's to end
+                    else:
+                        p.end("dream", f"{file} says it already")
                     continue
             checked = checked or verify.by_second_source(rests_on[p.id], sources)
             if checked is not None and not (p.row and checked.by is None and p.row.doubted_at is not None):
@@ -255,7 +259,8 @@ def _counts(night: Night, plan: Plan) -> dict[str, int]:
         "lost": lost,
         "asked": len(plan.asks),
         "verified": len(plan.checked),
-        "looked": sum(p.is_new for p in pieces) + len(night.unclaimed),
+        "looked": sum(p.is_new and (p.row is None or p.row.state == "candidate") for p in pieces)
+        + len(night.unclaimed),
         "refused": night.asked.judged.refused.total(),
     }
 

@@ -19,6 +19,7 @@ from nightclaw.store.memories import LIVE, Memory, text_hash
 from nightclaw.store.observations import Observation
 
 Scope = tuple[bool, str | None]
+_ACTIVE_AT_ONCE = ("owner", "edit", "import")
 
 
 @dataclass(slots=True, eq=False)
@@ -138,9 +139,11 @@ class Table:
         )
 
     def restate(self, old: Piece) -> Piece:
-        """A row that is dead says what is current again: the same words, from the same sources."""
+        """A row that is dead says what is current again: the same words of the same maker, from the same sources."""
         made = self.derive(old, old.text)
-        made.state, made.how, made.gone_to, made.why = MemoryState.CANDIDATE, "", None, ""
+        made.made_by = old.made_by
+        made.state = MemoryState.ACTIVE if old.made_by in _ACTIVE_AT_ONCE else MemoryState.CANDIDATE
+        made.how, made.gone_to, made.why = "", None, ""
         self.read(made)
         return made
 

@@ -23,7 +23,7 @@ from nightclaw.store.db import Connection, Store
 LOOK_S = 30.0
 WATCH_S = 0.5
 REST_S = 600.0
-BARREN = 5
+BARREN, FAILED = 5, 3
 
 After = Callable[[frozenset[str]], Awaitable[None]]
 """Told which topics changed, after the commit."""
@@ -221,6 +221,10 @@ def _begin(conn: Connection, mode: str, now: int, signal_id: str | None, task_id
     if dreams.barren(conn, BARREN):
         said = f"The last {BARREN} dreams looked at what was new and kept nothing of it."
         dreams.ask(conn, f"barren:{dreams.cursor(conn)}", said, [], now)
+    why = dreams.failing(conn, FAILED)
+    if why is not None:
+        said = f"The last {FAILED} dreams failed: {why}. Nothing was changed."
+        dreams.ask(conn, f"failed:{dreams.cursor(conn)}", said, [], now)
     return dreams.begin(conn, mode, now, signal_id=signal_id, task_id=task_id)
 
 
