@@ -267,4 +267,4 @@ def test_reading_any_text_is_quick(piece: str) -> None:
 
 def test_what_is_to_be_forgotten_is_no_memory(conn: Connection) -> None:
     assert hear(conn, "Forget that my name is Ana") == []
-    assert hear(conn, "Don't forget to sign off my commits, always") != []
+    assert hear(conn, "Don't forget that my name is Ana") != []

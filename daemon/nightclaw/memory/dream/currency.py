@@ -158,19 +158,26 @@ def settle(pieces: Sequence[Piece], now: int, ask: Ask, restate: Callable[[Piece
                 p.give_way(face, "merged", "says the same")
             elif not p.is_live and p.how != "dated":
                 links.wordings.append((p, face))
-        if spell.ended_by is not None:
-            _end(spell, face, faces[id(spell.ended_by)], ask)
+        newer = _ended_by(spell, faces)
+        if newer is not None:
+            _end(spell, newer, ask)
             if not face.is_live:
-                links.versions.append((face, faces[id(spell.ended_by)]))
+                links.versions.append((face, newer))
     _settle_lower(line, faces, ask)
     return links
 
 
-def _end(spell: Spell, face: Piece, newer: Piece, ask: Ask) -> None:
+def _ended_by(spell: Spell, faces: dict[int, Piece]) -> Piece | None:
+    """The row that takes the place of a spell: the first after it that was not written in one go with it."""
+    after = spell.ended_by
+    while after is not None and _stand_together(faces[id(spell)], faces[id(after)]):
+        after = after.ended_by
+    return faces[id(after)] if after is not None else None
+
+
+def _end(spell: Spell, newer: Piece, ask: Ask) -> None:
     is_off = spell.ended_by is not None and spell.ended_by.off
     for p in (m for m in spell.members if m.is_live):
-        if _stand_together(p, newer):
-            continue
         if p.is_edit and not newer.is_authored:
             ask(
                 f"edit:{p.id}",
