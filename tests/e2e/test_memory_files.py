@@ -139,7 +139,7 @@ def test_files_that_are_gone_come_back_and_one_line_says_so(hatch: Hatch) -> Non
     for path in before:
         path.unlink()
     (daemon.home / "memory" / "topics").rmdir()
-    until(lambda: {p: p.read_text() for p in before if p.exists()} == before, "all are back", 20)
+    until(lambda: {p: p.read_text() for p in before if p.exists()} == before, "all are back", 40)
     told = until(lambda: problems(daemon), "it is told")
     assert len(told) == 1 and "written anew" in told[0]["message"] and "memory forget" in told[0]["hint"]
     assert daemon.status["memory"]["active"] == 3
