@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from nightclaw.memory import frames, nouns, shapes, slots, values, words
 
+_SENTENCES = 500
 ANY = "*"
 """The value of a fact of which nothing holds any more."""
 _DATE = (
@@ -168,7 +169,7 @@ def fact_of(text: str) -> Fact | None:
 def sentences(text: str) -> list[str]:
     """`text` cut at the ends of its sentences and lines."""
     parts = re.split(r"(?<=[.!?])\s+(?=[\"'`(]?[A-Z0-9`])|\n+", text.strip())
-    return [p.strip() for p in parts if p.strip()][:30]
+    return [p.strip() for p in parts if p.strip()][:_SENTENCES]
 
 
 def _says_something(sentence: str) -> bool:

@@ -8,6 +8,7 @@ from tests.unit.memory.nights import Night, night
 
 from nightclaw.core.errors import Refused
 from nightclaw.core.states import MemoryState
+from nightclaw.memory.dream.prune import GROWTH
 from nightclaw.store import dreams, memories
 from nightclaw.store.db import Connection
 
@@ -68,3 +69,13 @@ async def test_nights_on_which_the_owner_only_told_facts_are_not_barren(home: Ni
         await home.save(f"The cache size of node-{i} is {i} gb", f"2026-11-0{i + 1}")
         await home.dream()
     assert not any("kept nothing" in n for n in await home.notes())
+
+
+async def test_what_is_too_much_for_one_night_is_left_to_the_next(home: Night) -> None:
+    for i in range(2 * GROWTH // 50):
+        lines = [f"The cache size of node-{i}-{n} is {n + 1} gb." for n in range(50)]
+        await home.say("\n".join(lines), "2026-11-10")
+    added = [(await home.dream()).counts["added"] for _ in range(4)]
+    assert all(n < GROWTH + 50 for n in added)
+    assert added[1] > 0
+    assert sum(added) == len(await home.texts()) == 2 * GROWTH

@@ -25,8 +25,9 @@ def plan_of(table: Table) -> Plan:
     _join(plan, table.pieces, added)
     _sketch(plan, table.pieces, added)
     _chain(plan, table.pieces, added)
+    named = _named(plan)
     for p in table.pieces:
-        if p.row is not None and p.id in _named(plan):
+        if p.row is not None and p.id in named:
             plan.expects[p.id] = p.row.updated_at
     return plan
 

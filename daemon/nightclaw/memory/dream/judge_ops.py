@@ -14,6 +14,7 @@ from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON
 from nightclaw.memory import dates, kinds, values, words
 from nightclaw.memory.dream.pieces import Piece, Table
+from nightclaw.memory.dream.prune import GROWTH
 from nightclaw.memory.dream.refuse import refusal
 from nightclaw.memory.keys import fact_of
 from nightclaw.memory.likeness import content, depends_on_context, likeness
@@ -94,6 +95,8 @@ class Judge:
             return "not fit to be a memory"
         if not _is_drawn_from(text, [self._absolute(p) for p in pieces]):
             return "says what its sources do not"
+        if sum(p.row is None for p in self._table.pieces) >= GROWTH:
+            return "more than one dream may add"
         made = self._table.make(
             pieces, text, _kind(op, text), _topic(op, text), {c for p in pieces for c in p.sources}
         )

@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from nightclaw.core.ports import Clock
 from nightclaw.core.trust import Trust
@@ -24,9 +25,13 @@ from nightclaw.store.dream_changes import Plan
 from nightclaw.store.dream_material import Material
 from nightclaw.store.memories import LIVE, Memory, text_hash
 
+T = TypeVar("T")
+
 READ = 1_000
 """New observations, and as many memories, one dream reads at most."""
 DUE = 500
+AT_ONCE = 50
+"""Pieces that are understood between two looks at whether the dream is to end."""
 ROUNDS, MOST = 6, 5_000
 """How far a dream looks around what is new: steps, and rows."""
 
@@ -62,6 +67,7 @@ class Night:
     unclaimed: list[Piece] = field(default_factory=list[Piece])
     report: DreamReport = field(default_factory=lambda: DreamReport("", "running"))
     asked: Asked = field(default_factory=Asked)
+    said: int = 0
     rows_read: int = 0
 
 
@@ -92,21 +98,16 @@ class Phases:
         new = {m.id for m in material.memories}
         for row in material.memories:
             table.hold(row, is_new=True)
-        for said in material.observations:
-            self._hear(night, said)
-            await asyncio.sleep(0)
-        _phase(night, "orient", begun, new_memories=len(new), new_observations=len(material.observations))
+        await _each(lambda said: _hear(night, said), material.observations)
+        heard = [o for o in material.observations if o.cursor <= night.material.until]
+        _phase(night, "orient", begun, new_memories=len(new), new_observations=len(heard))
         begun = time.monotonic()
-        for i, p in enumerate(table.pieces):
-            table.read(p)
-            if i % 20 == 19:
-                await asyncio.sleep(0)
+        await _each(table.read, list(table.pieces))
         known = await self._surround(table)
         over = await self._store.read(dream_material.due, at, DUE)
         await self._hold(table, over)
-        night.rows_read = len(table.pieces) + len(material.observations)
-        said_new = sum(p.row is None for p in table.pieces)
-        _phase(night, "gather", begun, said=said_new, known=known, due=len(over))
+        night.rows_read = len(table.pieces) + len(heard)
+        _phase(night, "gather", begun, said=night.said, known=known, due=len(over))
         return night
 
     async def _surround(self, table: Table) -> int:
@@ -114,12 +115,10 @@ class Phases:
         new, looked = len(table.pieces), set[str]()
         around = list(table.pieces)
         for _ in range(ROUNDS):
-            keys = {p.fact.key for p in around if p.fact is not None and not p.fact.bare}
-            alike = {s for p in around for s in sketches(p)}
-            known = await self._store.read(dream_material.related, keys, alike)
-            spoken = [p.gist.spoken for p in around if p.gist is not None]
-            known += await self._store.read(neighbours.beside, spoken)
-            known += await self._store.read(neighbours.before, [marks(p.gist, *p.scope) for p in around])
+            signs = await asyncio.to_thread(_signs, around)
+            known = await self._store.read(dream_material.related, signs.keys, signs.sketches)
+            known += await self._store.read(neighbours.beside, signs.spoken)
+            known += await self._store.read(neighbours.before, signs.marks)
             await self._hold(table, await self._store.read(neighbours.with_kin, known))
             looked.update(p.id for p in around)
             found = await asyncio.to_thread(clusters.follow, table.pieces, table.relations)
@@ -130,23 +129,9 @@ class Phases:
 
     async def _hold(self, table: Table, rows: Sequence[Memory]) -> None:
         held = {p.id for p in table.pieces}
-        for i, row in enumerate(m for m in rows if m.id not in held):
-            table.read(table.hold(row, is_new=row.doubted_at is not None and row.state in LIVE))
-            if i % 20 == 19:
-                await asyncio.sleep(0)
-
-    def _hear(self, night: Night, said: observations.Observation) -> None:
-        is_claimed = said.cursor in night.material.claimed
-        if is_claimed and said.kind == "correction":
-            return  # what it corrects was made a memory where it was said
-        heard = list(sayings(said))
-        for text, kind in heard:
-            if not _is_told(night, text, said):
-                night.table.say(text, kind, kinds.topic_for(kind), said)
-        text = own_words(said) if said.role in ("owner", "assistant") and not heard and not is_claimed else ""
-        if len(text) > 20:
-            aside = Table(night.table.tz, night.table.now)
-            night.unclaimed.append(aside.say(text, "project", kinds.GENERAL, said))
+        fresh = [m for m in rows if m.id not in held]
+        made = [table.hold(m, is_new=m.doubted_at is not None and m.state in LIVE) for m in fresh]
+        await _each(table.read, made)
 
     async def consolidate(self, night: Night, *, ask: bool) -> None:
         begun = time.monotonic()
@@ -172,8 +157,7 @@ class Phases:
             doubted=_nones(checks),
         )
         begun = time.monotonic()
-        left = prune.cap_growth(night.table)
-        plan = plan_of(night.table)
+        plan = await asyncio.to_thread(plan_of, night.table)
         plan.checked = checks
         plan.topics |= {p.topic for p in night.table.pieces if p.id in checks}
         plan.expects.update({p.id: p.row.updated_at for p in night.table.pieces if p.row and p.id in checks})
@@ -184,8 +168,8 @@ class Phases:
             "model_calls": night.asked.calls,
             "rows_read": night.rows_read,
         }
-        report.diff = diff_of(night.table, plan, "dream", report.counts)
-        _phase(night, "prune", begun, left=left)
+        report.diff = await asyncio.to_thread(diff_of, night.table, plan, "dream", report.counts)
+        _phase(night, "prune", begun)
         return plan
 
     async def _verify(self, night: Night) -> dict[str, str | None]:
@@ -225,6 +209,52 @@ def _is_told(night: Night, text: str, said: observations.Observation) -> bool:
         if text_hash(held) in wordings or (new and old and relation(old, new) is Relation.SAME):
             return True
     return False
+
+
+async def _each(do: Callable[[T], object], things: Sequence[T]) -> None:
+    """Do it to each, beside the event loop, so that whoever comes is heard at once."""
+    for i in range(0, len(things), AT_ONCE):
+        await asyncio.to_thread(lambda part: [do(one) for one in part], things[i : i + AT_ONCE])
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """By what the store knows more about pieces."""
+
+    keys: set[str]
+    sketches: set[int]
+    spoken: list[list[str]]
+    marks: list[frozenset[int]]
+
+
+def _signs(pieces: Sequence[Piece]) -> Signs:
+    return Signs(
+        {p.fact.key for p in pieces if p.fact is not None and not p.fact.bare},
+        {s for p in pieces for s in sketches(p)},
+        [p.gist.spoken for p in pieces if p.gist is not None],
+        [marks(p.gist, *p.scope) for p in pieces],
+    )
+
+
+def _hear(night: Night, said: observations.Observation) -> None:
+    """What is beyond the growth of one dream is left to the next, and so is all that was said after it."""
+    if said.cursor > night.material.until:
+        return
+    if night.said >= prune.GROWTH:
+        night.material = replace(night.material, until=said.cursor - 1)
+        return
+    is_claimed = said.cursor in night.material.claimed
+    if is_claimed and said.kind == "correction":
+        return  # what it corrects was made a memory where it was said
+    heard = list(sayings(said))
+    for text, kind in heard:
+        if not _is_told(night, text, said):
+            night.table.say(text, kind, kinds.topic_for(kind), said)
+            night.said += 1
+    text = own_words(said) if said.role in ("owner", "assistant") and not heard and not is_claimed else ""
+    if len(text) > 20:
+        aside = Table(night.table.tz, night.table.now)
+        night.unclaimed.append(aside.say(text, "project", kinds.GENERAL, said))
 
 
 def _evidence(pieces: list[Piece]) -> dict[str, set[int]]:

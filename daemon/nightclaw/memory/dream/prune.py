@@ -8,7 +8,7 @@ from nightclaw.memory.dream.pieces import Table
 LOSS = 0.25
 """Of a topic's active rows a dream may end this share; beyond, it stops and asks."""
 GROWTH = 300
-"""Rows one dream may add."""
+"""Rows one dream may add, give or take what a single message says."""
 
 
 def losses(table: Table) -> Counter[str]:
@@ -29,19 +29,3 @@ def at_risk(table: Table) -> dict[str, int]:
 def too_much(topic: str, n: int) -> str:
     what = f"I would end {n} memories of “{topic}”, more than a quarter, so I stopped."
     return f"{what} Look at them, or forget them yourself."
-
-
-def cap_growth(table: Table) -> int:
-    """Leave what is beyond GROWTH unsaid, the oldest first kept; how many were left."""
-    made = [
-        p
-        for p in table.pieces
-        if p.row is None and p.is_live and p.before is None and not _is_heir(table, p.id)
-    ]
-    for p in made[GROWTH:]:
-        p.end("dream", "more than one dream may add")
-    return max(0, len(made) - GROWTH)
-
-
-def _is_heir(table: Table, piece_id: str) -> bool:
-    return any(p.gone_to is not None and p.gone_to.id == piece_id for p in table.pieces)
