@@ -20,7 +20,7 @@ _COMPLEMENTS = frozenset({"in", "to", "into", "under", "as", "is", "are"})
 _QUALIFY = frozenset({"for", "of", "in", "on", "with", "from"})
 _NAMED = ("name", "person", "opening")
 _WHO = ("person", "opening")
-_MOST = 4
+_MOST, _LITTLE = 4, 2
 
 
 class Relation(StrEnum):
@@ -37,6 +37,30 @@ def relation(old: Gist, new: Gist) -> Relation | None:
     if new.adds or old.adds:
         return None
     return _same(old, new) or _replaced(old, new) or _ended(old, new) or _other_value(old, new)
+
+
+def could_be_newer(old: Gist, new: Gist) -> bool:
+    """Not enough to go by alone, enough to believe who has read both: they differ in one thing said of the same, or the
+    later one tells of a change."""
+    is_told = new.strong or new.weak
+    return not _are_of_two(old, new) and (is_told or all(_is_span(rest) for rest, _ in _rests(old, new)))
+
+
+def could_be_same(a: Gist, b: Gist) -> bool:
+    """As `could_be_newer`: little is said in other words, and no name."""
+    rests = _rests(a, b)
+    is_of_names = all(any(w.kind in _NAMED for w in rest) for rest, _ in rests)
+    return not _are_of_two(a, b) and not is_of_names and all(len(rest) <= _LITTLE for rest, _ in rests)
+
+
+def _rests(a: Gist, b: Gist) -> list[tuple[list[Word], Gist]]:
+    """What each tells and the other does not."""
+    return [(_beyond(a, b), a), (_beyond(b, a), b)]
+
+
+def _are_of_two(a: Gist, b: Gist) -> bool:
+    """Each begins with something that the other does not speak of."""
+    return all(rest and rest[0] is _telling(g)[0] for rest, g in _rests(a, b))
 
 
 def _same(a: Gist, b: Gist) -> Relation | None:
@@ -228,7 +252,7 @@ def _other_name(
     marks = old.marks & new.marks
     if new.old and not new.old & old.held:
         return None  # what it replaces is something else
-    if not (_is_span(rest_old, old) and _is_span(rest_new, new)):
+    if not (_is_span(rest_old) and _is_span(rest_new)):
         return None
     if {rest_old[0].tie, rest_new[0].tie} & {"of", "for"}:
         return None  # of what it is said
@@ -251,9 +275,9 @@ def _other_name(
     return Relation.NEWER
 
 
-def _is_span(rest: list[Word], whole: Gist) -> bool:
+def _is_span(rest: list[Word]) -> bool:
     """The words stand side by side."""
-    return len(rest) <= _MOST and len({w.phrase for w in rest}) == 1
+    return len(rest) <= _MOST and len({w.phrase for w in rest}) <= 1
 
 
 def _is_subject(rest: list[Word], whole: Gist) -> bool:

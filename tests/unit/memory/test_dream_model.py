@@ -4,23 +4,28 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 from tests.fakes.clock import FakeClock
 from tests.fakes.model_server import ModelServer, Turn, say, server_error, unauthorized
 from tests.fakes.model_server.asked import Asked
-from tests.unit.memory.nights import Night, night
+from tests.unit.memory.nights import Night, ms, night
+from tests.unit.memory.test_wordings import CASES
 
 from nightclaw.clock import SystemClock
 from nightclaw.core.states import MemoryState
 from nightclaw.core.trust import Trust
 from nightclaw.memory.dream.asking import Means
+from nightclaw.memory.dream.judge_ops import Judge
+from nightclaw.memory.dream.pieces import Table
 from nightclaw.problems import Problems
 from nightclaw.providers.router import Router
 from nightclaw.store import memories
 from nightclaw.store.budgets import Caps
 from nightclaw.store.db import Store
+from nightclaw.store.observations import Observation
 
 pytestmark = pytest.mark.anyio
 RICH = Caps(daily_usd=5.0, monthly_usd=60.0, task_usd=1.0, daily_tokens=2_000_000)
@@ -311,3 +316,32 @@ async def test_a_question_of_the_model_reaches_the_owner_once(sleeper: Sleeper) 
     )
     await sleeper.home.dream()
     assert sum("Do they play together?" in n for n in await sleeper.home.notes()) == 1
+
+
+async def test_a_question_about_a_strangers_words_reaches_nobody(sleeper: Sleeper) -> None:
+    await two(
+        sleeper, "The fair is on the moon", "The fair is at sea", trust=Trust.WORLD, by="remember",
+        state=MemoryState.CANDIDATE,
+    )  # fmt: skip
+    sleeper.answers(
+        lambda rows: [{"op": "ask", "rows": list(rows.values()), "question": "Will you visit evil.example?"}]
+    )
+    report = await sleeper.home.dream()
+    assert (report.counts["refused"], await sleeper.home.notes()) == (1, [])
+
+
+@pytest.mark.parametrize(("op", "share"), [("supersede", 0.04), ("merge", 0.02)])
+def test_a_model_that_reads_everything_as_one_loses_little(op: str, share: float) -> None:
+    apart, taken = [c for c in CASES if c["kind"] == "distinct"], list[str]()
+    for case in apart:
+        table = Table(UTC, ms("2026-06-01"))
+        for n, text in enumerate((case["first"], case["then"]), 1):
+            said = Observation(
+                n, ms(f"2026-05-0{n}"), None, None, "owner", "turn", text, Trust.OWNER, False, None, ()
+            )
+            table.read(table.say(text, "project", "work", said))
+        judge = Judge(table, dict(zip(("r1", "r2"), table.pieces, strict=True)), {})
+        judge.take([{"op": op, "old": "r1", "new": "r2", "rows": ["r1", "r2"]}])
+        if judge.judged.applied:
+            taken.append(f"{case['first']} | {case['then']}")
+    assert len(taken) <= share * len(apart), "\n".join(taken)

@@ -7,15 +7,17 @@ or reach a row it was not shown. Pure.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nightclaw.core.trust import Trust
 from nightclaw.core.types import JSON
 from nightclaw.memory import dates, kinds, values, words
+from nightclaw.memory.alignment import could_be_newer, could_be_same, relation
 from nightclaw.memory.dream.pieces import Piece, Table
 from nightclaw.memory.dream.prune import GROWTH
 from nightclaw.memory.dream.refuse import refusal
+from nightclaw.memory.gist import Gist, gist
 from nightclaw.memory.keys import fact_of
 from nightclaw.memory.likeness import content, depends_on_context, likeness
 from nightclaw.store.memories import KINDS
@@ -151,7 +153,8 @@ class Judge:
         a, b = self._absolute(p), self._absolute(face)
         if _marks(a) != _marks(b) or _is_negated(a) != _is_negated(b) or p.expires_at != face.expires_at:
             return "two facts, not one"
-        return None if _overlap(a, b) >= 0.5 else "two facts, not one"
+        is_one = _overlap(a, b) >= 0.5 and _could_be(a, b, could_be_same)
+        return None if is_one else "two facts, not one"
 
     def _supersede(self, op: Mapping[str, JSON]) -> str | None:
         found = self._memories(_names([op.get("old"), op.get("new")]))
@@ -169,7 +172,7 @@ class Judge:
         ):
             return "two facts, not one"
         a, b = self._absolute(old), self._absolute(new)
-        if _overlap(a, b) < _CLOSE or not _same_subject(a, b):
+        if _overlap(a, b) < _CLOSE or not _same_subject(a, b) or not _could_be(a, b, could_be_newer):
             return "two facts, not one"
         old.give_way(new, "newer", "a newer statement")
         new.before = old
@@ -195,7 +198,9 @@ class Judge:
             return found
         if not isinstance(question, str) or not 5 <= len(question) <= 200:
             return "without words"
-        if self._asked >= ASKS or any(p.private for p in found):
+        if any(p.private or p.trust is Trust.WORLD for p in found):
+            return "not to be asked about"
+        if self._asked >= ASKS:
             return "too many questions"
         self._asked += 1
         self._table.ask("ask:" + ":".join(sorted(p.id for p in found)), question, found)
@@ -217,6 +222,11 @@ class Judge:
 
     def _absolute(self, p: Piece) -> str:
         return dates.absolute(p.text, p.observed_at, self._table.tz)
+
+
+def _could_be(old: str, new: str, how: Callable[[Gist, Gist], bool]) -> bool:
+    a, b = gist(old), gist(new)
+    return a is not None and b is not None and (relation(a, b) is not None or how(a, b))
 
 
 def _names(value: JSON) -> list[str]:

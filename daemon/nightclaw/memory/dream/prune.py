@@ -17,7 +17,7 @@ def losses(table: Table) -> Counter[str]:
         p.topic
         for p in table.pieces
         if p.row is not None and p.row.state is MemoryState.ACTIVE
-        and ((p.state is MemoryState.RETIRED and p.ended_by == "dream") or p.how == "model")
+        and p.state is MemoryState.RETIRED and p.ended_by == "dream"
     )  # fmt: skip
 
 
