@@ -103,6 +103,7 @@ _TURN = re.compile(
     r"|said|opened)|^[\w .'’-]{1,40} {2,4}\d{1,2}:\d\d(?: ?[AP]M)?$"
 )
 _TAG = re.compile(r"<(?:!--|/?[A-Za-z][\w:-]{0,40}(?: [^<>\n]{0,200})?/?>)")
+_BLANK = re.compile(r"\n[ \t]*\n")
 _QUOTED = re.compile(
     r"[\"“”„«]([^\"“”„«»\n]{12,600})[\"“”»]|(?<!\w)'((?:[^'\n]|(?<=\w)'(?=\w)){12,600})'(?!\w)"
 )
@@ -243,7 +244,8 @@ def _without_fences(text: str) -> str:
 
 
 def _without_tags(text: str) -> str:
-    """What stands between the first tag and the last one is pasted; a single `<name>` is no tag."""
+    """What stands between the first tag and the last one is pasted; a single `<name>` is no tag. So is the paragraph
+    that a comment opens: nobody writes one in a chat."""
     if "<" not in text:
         return text
     first = _TAG.search(text)
@@ -251,4 +253,7 @@ def _without_tags(text: str) -> str:
     if first is None or last < 0 or last < first.start():
         return text[: first.start()] if first is not None and first[0] == "<!--" else text
     end = text.find(">", last)
+    if end >= 0 and text[last : end + 1] == "-->":
+        blank = _BLANK.search(text, end)
+        end = blank.start() if blank is not None else len(text)
     return f"{text[: first.start()]}\n{_CUT}\n{text[end + 1 :] if end >= 0 else ''}"
