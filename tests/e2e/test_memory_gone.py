@@ -97,7 +97,7 @@ def test_a_kill_in_between_leaves_none_of_it(hatch: Hatch, point: str) -> None:
     daemon.ended(20)
     daemon.start()
     shown(daemon, "redacted-plans", "the beach is wide")
-    until(lambda: bytes_with(daemon.home, "zanzibar", "4711") == [], "nothing is left", 20)
+    until(lambda: bytes_with(daemon.home, "zanzibar", "4711") == [], "nothing is left", 45)
     assert daemon.clawctl("log", "--verify").code == 0
 
 

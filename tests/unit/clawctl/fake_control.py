@@ -110,7 +110,8 @@ class FakeControl:
         """Append an event; a cursorless one for `*.delta`. Returns its cursor."""
         with self._moved:
             row: dict[str, object] = {"kind": kind, "task": None, "session": None, **more, "data": data or {}}
-            if kind.endswith(".delta"):
+            if kind.endswith(".delta"):  # whoever does not follow yet never hears it
+                self._moved.wait_for(lambda: any(a.path == "/v1/events" for a in self.asked), DEADLINE_S)
                 self._fleeting.append((len(self.log), json.dumps(row).encode() + b"\n"))
             else:
                 self.log.append({"cursor": len(self.log) + 1, "at": "2026-11-20T08:00:00.000Z", **row})
