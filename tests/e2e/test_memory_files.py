@@ -135,6 +135,11 @@ def test_files_that_are_gone_come_back_and_one_line_says_so(hatch: Hatch) -> Non
     daemon = hatch(standard()).start()
     for topic in ("ant", "bee", "cow"):
         learn(daemon, topic, f"the {topic} is small")
+    index = daemon.home / "memory" / "MEMORY.md"  # written after the pages it names
+    until(
+        lambda: all(f"{topic}.md" in index.read_text() for topic in ("ant", "bee", "cow")),
+        "the index names all",
+    )
     before = {p: p.read_text() for p in (daemon.home / "memory").rglob("*.md")}
     for path in before:
         path.unlink()
